@@ -1,0 +1,77 @@
+//! How databases differ, as capabilities and as SQL text. No I/O.
+
+use relink_model::{Column, ColumnType, ForeignKey, Relation, RelationName};
+
+/// What a database can do, and its limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Declared column types are enforced (not so in SQLite, save for STRICT tables).
+    pub enforces_types: bool,
+    /// Declared lengths of text are enforced.
+    pub enforces_length: bool,
+    /// DDL rolls back with its transaction.
+    pub transactional_ddl: bool,
+    /// Any foreign key can be deferred, declared deferrable or not (SQLite `defer_foreign_keys`).
+    pub defers_any_foreign_key: bool,
+    /// Foreign keys declared deferrable can be deferred.
+    pub defers_declared: bool,
+    /// The owner of a relation can make its foreign keys deferrable within the transaction (PostgreSQL).
+    pub owner_can_make_deferrable: bool,
+    /// Foreign keys can be switched off for the transaction without superuser.
+    pub can_suspend_foreign_keys: bool,
+    /// For that the role must own the referencing relation (PostgreSQL).
+    pub suspending_needs_owner: bool,
+    /// Foreign keys are checked row by row even inside one statement, so rows must come in order (InnoDB).
+    pub checks_each_row: bool,
+    /// Dates, times and decimals have no storage type of their own and are kept as the text that was written (SQLite).
+    pub stores_temporals_as_text: bool,
+    /// Floating point columns hold NaN and the infinities.
+    pub floats_hold_specials: bool,
+    /// Text can hold U+0000.
+    pub text_holds_nul: bool,
+    /// A failed statement leaves the transaction usable without a savepoint.
+    pub statement_failure_keeps_transaction: bool,
+    /// Years that dates may have, first and last.
+    pub years: (i16, i16),
+    /// Parameters of one statement at most.
+    pub parameters_max: usize,
+}
+
+/// A dialect: capabilities, quoting, and the SQL shapes that are fast on this database.
+pub trait Dialect: Send + Sync {
+    /// `sqlite`, `postgres` or `mysql`: names files and snapshots; nobody branches on it.
+    fn name(&self) -> &'static str;
+
+    /// What it can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// An identifier, quoted.
+    fn quote(&self, identifier: &str) -> String;
+
+    /// A relation's qualified name, quoted.
+    fn quote_relation(&self, name: &RelationName) -> String {
+        match &name.namespace {
+            Some(namespace) => format!("{}.{}", self.quote(namespace), self.quote(&name.name)),
+            None => self.quote(&name.name),
+        }
+    }
+
+    /// The placeholder of parameter `ordinal` (from 1) as a value of this type, with the cast that it needs:
+    /// `$1`, `CAST($1 AS uuid)`, `?`.
+    fn placeholder(&self, ordinal: usize, data_type: &ColumnType) -> String;
+
+    /// An expression that reads a column as a type that [`crate::Connection::query`] decodes, exactly, and in the same form
+    /// as relink writes it (decimals as text with their scale, timestamps as `YYYY-MM-DD HH:MM:SS[.ffffff][+00:00]`, UUIDs
+    /// lower-case with hyphens, JSON as text). `alias` is a table alias or empty.
+    fn read_expression(&self, alias: &str, column: &Column) -> String;
+
+    /// `FROM ... WHERE ...` of the rows of `referencing` (aliased `c`) whose key has no target in `referenced`, in the shape that is
+    /// fast here: NULLs judged by the key's MATCH, never a cast of a key column, so that collations and padding apply as in the constraint.
+    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String;
+
+    /// An exact decimal expression of a numeric SQL expression, where the database has one: a cast that loses nothing, or the expression itself.
+    fn exact_numeric(&self, expression: &str) -> String;
+
+    /// The columns or pseudo-columns that name a row of a relation without any key (`ctid`, `rowid`), as SQL with the alias applied; `None` where there is none.
+    fn row_locator(&self, alias: &str, relation: &Relation) -> Option<String>;
+}

@@ -1,0 +1,129 @@
+//! Database URLs, whose password is never shown.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use thiserror::Error;
+
+/// A database, as a URL names it.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    /// `sqlite:PATH` or `sqlite://PATH`; also a plain path that ends in `.db`, `.sqlite`, `.sqlite3`.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// `postgres://` or `postgresql://`.
+    Postgres {
+        /// The URL with its credentials.
+        url: url::Url,
+    },
+    /// `mysql://` or `mariadb://`.
+    MySql {
+        /// The URL with its credentials.
+        url: url::Url,
+    },
+}
+
+/// A text that is no database URL.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum UrlError {
+    /// No scheme, or one that is not known.
+    #[error(
+        "{0:?} is not a database URL: expected sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE"
+    )]
+    Scheme(String),
+    /// A URL that does not parse; the text is left out as it may hold a password.
+    #[error("the database URL is malformed: {0}")]
+    Malformed(String),
+    /// No database is named.
+    #[error("the database URL {0} names no database")]
+    NoDatabase(String),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(UrlError::NoDatabase(text.to_owned()));
+            }
+            return Ok(Self::Sqlite { path: PathBuf::from(path) });
+        }
+        let Some((scheme, _)) = text.split_once("://") else {
+            let known = [".db", ".sqlite", ".sqlite3"].iter().any(|extension| text.ends_with(extension));
+            return if known {
+                Ok(Self::Sqlite { path: PathBuf::from(text) })
+            } else {
+                Err(UrlError::Scheme(text.to_owned()))
+            };
+        };
+        let postgres = matches!(scheme, "postgres" | "postgresql");
+        if !postgres && !matches!(scheme, "mysql" | "mariadb") {
+            return Err(UrlError::Scheme(format!("{scheme}://...")));
+        }
+        let url = url::Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
+        if url.path().trim_matches('/').is_empty() {
+            return Err(UrlError::NoDatabase(mask(&url)));
+        }
+        Ok(if postgres { Self::Postgres { url } } else { Self::MySql { url } })
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres { url } | Self::MySql { url } => f.write_str(&mask(url)),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The URL with `***` for the password, also where it is given as a query parameter.
+fn mask(url: &url::Url) -> String {
+    let mut masked = url.clone();
+    if masked.password().is_some() {
+        // A URL with a host accepts a password; one that had a password has a host.
+        let _ = masked.set_password(Some("***"));
+    }
+    let secret = |name: &str| name.to_ascii_lowercase().contains("pass");
+    if url.query_pairs().any(|(name, _)| secret(&name)) {
+        let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+        masked.query_pairs_mut().clear().extend_pairs(
+            pairs.into_iter().map(|(name, value)| if secret(&name) { (name, "***".to_owned()) } else { (name, value) }),
+        );
+    }
+    masked.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_never_shown() {
+        for text in [
+            "postgres://app:s3cret@db/shop",
+            "mysql://app:s3cret@db/shop?ssl-mode=disabled",
+            "postgres://app@db/shop?password=s3cret",
+        ] {
+            let url: DatabaseUrl = text.parse().expect("a valid URL");
+            assert!(!format!("{url} {url:?}").contains("s3cret"), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_says_what_one_looks_like() {
+        assert!(matches!("shop".parse::<DatabaseUrl>(), Err(UrlError::Scheme(_))));
+        assert!(matches!("oracle://x/y".parse::<DatabaseUrl>(), Err(UrlError::Scheme(_))));
+        assert!(matches!("postgres://host".parse::<DatabaseUrl>(), Err(UrlError::NoDatabase(_))));
+        assert!(matches!("stock.db".parse::<DatabaseUrl>(), Ok(DatabaseUrl::Sqlite { .. })));
+    }
+}

@@ -1,0 +1,1 @@
+//! Readers of logical exports: a stream of records, each with its place.

@@ -1,0 +1,1 @@
+//! The restore engine: mapping, pre-scan, plan, apply, account.

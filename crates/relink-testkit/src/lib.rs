@@ -1,0 +1,1 @@
+//! What the tests share: a short schema language, database servers, the stocktake generator.

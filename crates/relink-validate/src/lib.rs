@@ -1,0 +1,1 @@
+//! The validation engine: checks pushed down into a live database.
