@@ -1,1 +1,42 @@
-fn main() {}
+//! The `relink` command line: arguments, output, exit codes. The edge of the program: only here is anything printed, and only here are the
+//! environment and the clock read. What is done is done by the engines.
+
+mod args;
+mod commands;
+mod config;
+mod diagnostics;
+mod exit;
+mod progress;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("relink: could not start: {error}");
+            return exit::Exit::Usage.into();
+        }
+    };
+    let result = runtime.block_on(async {
+        match &arguments.command {
+            Command::Restore(restore) => commands::restore::run(restore).await,
+            Command::Validate(validate) => commands::validate::run(validate).await,
+            Command::Inspect(inspect) => commands::inspect::run(inspect).await,
+            Command::Schema(schema) => commands::schema::run(schema),
+        }
+    });
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            diagnostics::print(&failure);
+            failure.exit().into()
+        }
+    }
+}

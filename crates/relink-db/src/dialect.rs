@@ -27,6 +27,10 @@ pub struct Capabilities {
     pub stores_temporals_as_text: bool,
     /// Floating point columns hold NaN and the infinities.
     pub floats_hold_specials: bool,
+    /// Dates and timestamps hold `infinity` and `-infinity`.
+    pub temporals_hold_infinity: bool,
+    /// JSON documents are kept as text, so that a row export shows a JSON string that holds the document (SQLite, MariaDB).
+    pub json_is_text: bool,
     /// Text can hold U+0000.
     pub text_holds_nul: bool,
     /// A failed statement leaves the transaction usable without a savepoint.
@@ -74,4 +78,32 @@ pub trait Dialect: Send + Sync {
 
     /// The columns or pseudo-columns that name a row of a relation without any key (`ctid`, `rowid`), as SQL with the alias applied; `None` where there is none.
     fn row_locator(&self, alias: &str, relation: &Relation) -> Option<String>;
+
+    /// What to read `FROM` for the rows that belong to this relation itself, without those of relations that inherit from it:
+    /// a constraint speaks of its own rows only (PostgreSQL `ONLY`, save for partitioned tables, whose rows are all elsewhere).
+    fn own_rows(&self, relation: &Relation) -> String {
+        self.quote_relation(&relation.name)
+    }
+
+    /// SQL that names how an expression's value is really stored (`integer`, `real`, `text`, `blob`, `null`); `None` where the
+    /// declared type settles it.
+    fn storage_class(&self, expression: &str) -> Option<String> {
+        let _ = expression;
+        None
+    }
+
+    /// Where dates are kept as text or numbers ([`Capabilities::stores_temporals_as_text`]): a condition that is true only of values which
+    /// are beyond doubt a date before the day in parameter `ordinal` (text, `YYYY-MM-DD`), so that a scan can leave most rows out.
+    /// Other past dates may be missed. `None`: every value has to be looked at.
+    fn plainly_before(&self, expression: &str, ordinal: usize) -> Option<String> {
+        let _ = (expression, ordinal);
+        None
+    }
+
+    /// A condition that is true where the column holds what the database stored in place of a value that it could not read
+    /// (MySQL: the zero date, the empty enum label); `None` where this cannot be. `alias` is a table alias or empty.
+    fn blank(&self, alias: &str, column: &Column) -> Option<String> {
+        let _ = (alias, column);
+        None
+    }
 }

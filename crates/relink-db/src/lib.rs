@@ -7,6 +7,8 @@
 mod connection;
 mod dialect;
 mod error;
+mod null_pattern;
+mod statement;
 mod url;
 
 mod mysql;

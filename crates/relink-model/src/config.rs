@@ -43,8 +43,9 @@ pub struct TableConfig {
     /// Field of the export -> column of the table, where the naming rules do not find it; `""` leaves a field out.
     pub fields: BTreeMap<String, String>,
     /// The natural key: columns in order. `fk.column` goes through a foreign key (`content_type_id.app_label`); a foreign key's
-    /// own column stands for the nested natural key of the row it references, as one part.
-    pub natural_key: Option<Vec<String>>,
+    /// own column stands for the nested natural key of the row it references, as one part. Or, for a tree with materialised paths,
+    /// `{ column = "name", path = "path", step = 4 }`: that column's values from the root to the row.
+    pub natural_key: Option<NaturalKeyConfig>,
     /// Many-to-many field of the export -> join table, where the naming rules do not find it.
     pub join_tables: BTreeMap<String, String>,
     /// Virtual references: `"customer_id -> customers.id"`, `"(tenant, no) -> stores(tenant, no)"`.
@@ -57,6 +58,28 @@ pub struct TableConfig {
     pub past: Vec<String>,
     /// Totals: `"total = sum(order_lines.quantity * order_lines.price) by order_id +- 0.01"`.
     pub totals: Vec<String>,
+}
+
+/// What makes a row's natural key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum NaturalKeyConfig {
+    /// Columns in order.
+    Columns(Vec<String>),
+    /// The values of one column from the root of a tree to the row.
+    Tree(TreeKeyConfig),
+}
+
+/// A natural key along a materialised path, as django-treebeard keeps trees: a row's path begins with its parent's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TreeKeyConfig {
+    /// The column whose values make the key.
+    pub column: String,
+    /// The column of paths.
+    pub path: String,
+    /// Characters of the path for each level.
+    pub step: usize,
 }
 
 /// A number, exact when given as text.

@@ -16,6 +16,7 @@ pub use catalog::{
     PrimaryKey, ReferentialAction, Relation, RelationId, RelationKind, SequenceRef, ServerInfo, Trigger, TypeKind,
     UniqueKey,
 };
+pub use config::Config;
 pub use finding::{Finding, FindingCode, Severity};
 pub use name::{ConstraintName, RelationName};
 pub use place::Place;

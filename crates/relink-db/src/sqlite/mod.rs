@@ -1,5 +1,252 @@
-//! Being written.
-use crate::{Access, Connection, DatabaseUrl, DbError, DbErrorKind};
-pub(crate) async fn connect(_url: &DatabaseUrl, _access: Access) -> Result<Box<dyn Connection>, DbError> {
-    Err(DbError::new(DbErrorKind::Unsupported, "being written"))
+//! SQLite, embedded: one file, one writer, foreign keys per connection, types by affinity.
+
+mod connect;
+mod ddl;
+mod dialect;
+mod enforcement;
+mod error;
+mod inspect;
+mod lookup;
+mod numbering;
+mod read;
+mod tokens;
+mod types;
+mod write;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+
+use self::{dialect::SqliteDialect, enforcement::Deferral, error::statement_error};
+use crate::{
+    Access, Connection, DatabaseUrl, DbError, DbErrorKind, Dialect, InsertTarget, Lookup, NumberingState, ResultRow,
+    TransactionKind,
+    statement::{SqlBuilder, StatementCache},
+};
+
+/// Opens a SQLite file.
+pub(crate) async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connection>, DbError> {
+    let DatabaseUrl::Sqlite { path } = url else {
+        return Err(DbError::new(DbErrorKind::Unsupported, format!("{url} is not a SQLite URL")));
+    };
+    let opened = connect::open(path, access).await?;
+    Ok(Box::new(SqliteFile {
+        connection: opened.connection,
+        dialect: SqliteDialect::new(),
+        server: opened.server,
+        statements: StatementCache::new(SqlBuilder::Sqlite),
+        access,
+        created: opened.created,
+        transaction: None,
+        deferral: None,
+    }))
+}
+
+/// A connection to a SQLite file.
+struct SqliteFile {
+    connection: SqliteConnection,
+    dialect: SqliteDialect,
+    server: ServerInfo,
+    statements: StatementCache,
+    access: Access,
+    created: Option<PathBuf>,
+    transaction: Option<TransactionKind>,
+    /// In a write transaction.
+    deferral: Option<Deferral>,
+}
+
+impl SqliteFile {
+    /// Runs one or several statements without parameters.
+    async fn run(&mut self, sql: &str) -> Result<(), DbError> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(|_| ()).map_err(statement_error)
+    }
+
+    /// After the transaction ended: SQLite has ended deferral by itself, writing is ours to allow again.
+    async fn ended(&mut self) -> Result<(), DbError> {
+        self.deferral = None;
+        if self.transaction.take() == Some(TransactionKind::Snapshot) && self.access != Access::ReadOnly {
+            self.run("PRAGMA query_only = OFF").await?;
+        }
+        Ok(())
+    }
+
+    /// `PRAGMA foreign_keys` does nothing inside a transaction and a script may have switched it off, so it is set right before each
+    /// transaction, and read back.
+    async fn enforce_foreign_keys(&mut self) -> Result<(), DbError> {
+        self.run("PRAGMA foreign_keys = ON").await?;
+        match read::query_one(&mut self.connection, "PRAGMA foreign_keys", &[]).await? {
+            Some(Value::Int(1)) => Ok(()),
+            _ => Err(DbError::new(DbErrorKind::Unsupported, "SQLite does not enforce foreign keys on this connection")),
+        }
+    }
+}
+
+#[async_trait]
+impl Connection for SqliteFile {
+    fn dialect(&self) -> &dyn Dialect {
+        &self.dialect
+    }
+
+    fn server(&self) -> &ServerInfo {
+        &self.server
+    }
+
+    async fn introspect(&mut self) -> Result<Catalog, DbError> {
+        inspect::introspect(&mut self.connection, &self.server).await
+    }
+
+    async fn missing_privileges(&mut self, _relations: &[&Relation]) -> Result<Vec<String>, DbError> {
+        // Whoever may write the file may do everything; connecting has checked that.
+        Ok(Vec::new())
+    }
+
+    async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {
+        match kind {
+            TransactionKind::Write => {
+                if self.access == Access::ReadOnly {
+                    let message = format!("{} is open for reading only", self.server.database);
+                    return Err(DbError::new(DbErrorKind::ReadOnly, message));
+                }
+                self.enforce_foreign_keys().await?;
+                self.run("BEGIN IMMEDIATE").await?;
+            }
+            TransactionKind::Snapshot => self.run("BEGIN").await?,
+        }
+        let begun = match kind {
+            TransactionKind::Write => match Deferral::begin(&mut self.connection).await {
+                Ok(deferral) => {
+                    self.deferral = Some(deferral);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            // A deferred transaction has no snapshot until its first read.
+            TransactionKind::Snapshot => self.run("SELECT 1 FROM sqlite_schema LIMIT 1; PRAGMA query_only = ON").await,
+        };
+        if begun.is_ok() {
+            self.transaction = Some(kind);
+        } else {
+            // The error at hand says more than one of the way back would.
+            let _ = self.run("ROLLBACK").await;
+        }
+        begun
+    }
+
+    async fn commit(&mut self) -> Result<(), DbError> {
+        self.run("COMMIT").await?;
+        self.ended().await
+    }
+
+    async fn rollback(&mut self) -> Result<(), DbError> {
+        self.run("ROLLBACK").await?;
+        self.ended().await
+    }
+
+    async fn savepoint(&mut self, name: &str) -> Result<(), DbError> {
+        write::savepoint(&mut self.connection, "SAVEPOINT", name).await
+    }
+
+    async fn rollback_to(&mut self, name: &str) -> Result<(), DbError> {
+        write::savepoint(&mut self.connection, "ROLLBACK TO", name).await
+    }
+
+    async fn release(&mut self, name: &str) -> Result<(), DbError> {
+        write::savepoint(&mut self.connection, "RELEASE", name).await
+    }
+
+    async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql), read::arguments(parameters.iter())?).persistent(false);
+        let done = query.execute(&mut self.connection).await.map_err(statement_error)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn execute_script(&mut self, sql: &str) -> Result<(), DbError> {
+        self.run(sql).await
+    }
+
+    async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<ResultRow>, DbError> {
+        read::query(&mut self.connection, sql, read::arguments(parameters.iter())?).await
+    }
+
+    async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {
+        write::insert(&mut self.connection, &self.dialect, &mut self.statements, target, rows).await
+    }
+
+    async fn update_by_key(
+        &mut self,
+        relation: &Relation,
+        set: &[String],
+        key: &[String],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        write::update_by_key(&mut self.connection, &self.dialect, relation, set, key, rows).await
+    }
+
+    async fn lookup(&mut self, lookup: &Lookup<'_>, keys: &[Vec<Value>]) -> Result<Vec<ResultRow>, DbError> {
+        lookup::lookup(&mut self.connection, &self.dialect, lookup, keys).await
+    }
+
+    async fn defer(&mut self, _keys: &[(&Relation, &ForeignKey)]) -> Result<(), DbError> {
+        // The pragma knows all keys or none, and nothing outside a transaction.
+        match &mut self.deferral {
+            Some(deferral) => deferral.defer(&mut self.connection).await,
+            None => Err(DbError::new(DbErrorKind::Unsupported, "foreign keys are deferred inside a transaction only")),
+        }
+    }
+
+    async fn check_deferred(&mut self) -> Result<(), DbError> {
+        match &mut self.deferral {
+            Some(deferral) => deferral.check(&mut self.connection).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn suspend(&mut self, _keys: &[(&Relation, &ForeignKey)]) -> Result<(), DbError> {
+        Err(enforcement::cannot_suspend())
+    }
+
+    async fn resume(&mut self) -> Result<(), DbError> {
+        Err(enforcement::cannot_suspend())
+    }
+
+    async fn numbering(&mut self, relation: &Relation) -> Result<NumberingState, DbError> {
+        numbering::state(&mut self.connection, relation).await
+    }
+
+    async fn advance_numbering(&mut self, relation: &Relation, _rehearsal: bool) -> Result<NumberingState, DbError> {
+        numbering::advance(&mut self.connection, relation).await
+    }
+
+    async fn restore_numbering(&mut self, _relation: &Relation, _state: &NumberingState) -> Result<(), DbError> {
+        // `sqlite_sequence` is a table, and rolled back with the rest.
+        Ok(())
+    }
+
+    async fn is_empty(&mut self) -> Result<bool, DbError> {
+        inspect::is_empty(&mut self.connection).await
+    }
+
+    async fn drop_everything(&mut self) -> Result<(), DbError> {
+        // Dropping a referenced table deletes its rows first, which would violate the keys of tables that are to go next.
+        self.run("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE").await?;
+        let dropped = match inspect::drop_statements(&mut self.connection).await {
+            Ok(statements) => self.run(&statements.join(";")).await,
+            Err(error) => Err(error),
+        };
+        let ended = self.run(if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+        self.run("PRAGMA foreign_keys = ON").await?;
+        dropped.and(ended)
+    }
+
+    async fn close(self: Box<Self>) -> Result<(), DbError> {
+        self.connection.close().await.map_err(statement_error)
+    }
+
+    async fn discard_created(self: Box<Self>) -> Result<(), DbError> {
+        let created = self.created.clone();
+        self.close().await?;
+        created.map_or(Ok(()), |path| connect::remove(&path))
+    }
 }

@@ -1,0 +1,128 @@
+//! `relink restore`: read, check, load, validate, then commit or roll back.
+
+use std::path::Path;
+
+use relink_db::{Access, Connection};
+use relink_export::{FormatFamily, Index, OpenOptions, Source};
+use relink_model::{Config, Severity};
+use relink_restore::{Applied, Mode, Report, Request, SchemaScript, Status};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::validate;
+use crate::{
+    args::{FamilyArgument, ModeArgument, ReportFormat, RestoreArguments},
+    config, diagnostics,
+    exit::{Exit, Failure},
+    progress::Progress,
+    render,
+};
+
+/// The report of `relink restore --format json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RestoreReport")]
+pub(crate) struct RestoreOutput<'a> {
+    /// What was restored.
+    #[serde(flatten)]
+    restore: &'a Report,
+    /// The validation of the tables concerned, made before the commit; null where the restore was refused before.
+    validation: Option<&'a relink_validate::Report>,
+}
+
+pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
+    let url = super::database_url(arguments.into.as_deref(), "name it with --into URL")?;
+    let config = config::load(arguments.config.as_deref())?;
+    let mut progress = Progress::new();
+    let (source, index) = read(arguments, &mut progress)?;
+    let access = if arguments.schema.is_some() { Access::Create } else { Access::ReadWrite };
+    let connection = super::connect(&url, access).await?;
+    let schema = match &arguments.schema {
+        Some(path) => Some(schema_script(path, connection.as_ref())?),
+        None => None,
+    };
+    let mode = match arguments.mode {
+        ModeArgument::Insert => Mode::Insert,
+        ModeArgument::Skip => Mode::Skip,
+    };
+    let request = Request { source: source.clone(), index, config: &config, mode, dry_run: arguments.dry_run, schema };
+    let applied = relink_restore::restore(connection, request, &mut |event| progress.restore(&event)).await;
+    let mut applied = applied.map_err(Failure::Restore)?;
+    let validation = match validation(&mut applied, &config, &mut progress).await {
+        Ok(validation) => validation,
+        Err(failure) => {
+            applied.roll_back().await.map_err(Failure::Restore)?;
+            return Err(failure);
+        }
+    };
+    let sound = validation.as_ref().is_none_or(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
+    let restored = applied.report().status == Status::Restored;
+    let kept = restored && sound && !arguments.dry_run;
+    let report = if kept { applied.commit().await } else { applied.roll_back().await };
+    progress.finish();
+    let report = report.map_err(Failure::Restore)?;
+    match arguments.format {
+        ReportFormat::Json => {
+            super::print_json(&RestoreOutput { restore: &report, validation: validation.as_ref() });
+        }
+        ReportFormat::Text => {
+            let colour = diagnostics::colour_on_stdout();
+            super::print(&render::restore::render(&report, validation.as_ref(), &source, colour));
+        }
+    }
+    Ok(if restored && sound { Exit::Clean } else { Exit::Refused })
+}
+
+/// Opens and indexes the export.
+fn read(arguments: &RestoreArguments, progress: &mut Progress) -> Result<(Source, Index), Failure> {
+    let mut options = OpenOptions::default();
+    options.encoding.clone_from(&arguments.encoding);
+    options.format = arguments.from.map(|family| match family {
+        FamilyArgument::Django => FormatFamily::Django,
+        FamilyArgument::TableMap => FormatFamily::TableMap,
+    });
+    progress.start("opening", 0, true);
+    let source = Source::open(&arguments.export, &options)
+        .map_err(|error| Failure::Export { errors: vec![error], source_text: None })?;
+    progress.start("reading", source.text_bytes(), true);
+    let index = source.index(&mut |done| progress.set(done));
+    progress.finish();
+    match index {
+        Ok(index) => Ok((source, index)),
+        Err(errors) => Err(Failure::Export { errors, source_text: Some(source) }),
+    }
+}
+
+/// The script of a file, or the one of a folder that is for this database.
+fn schema_script(path: &Path, connection: &dyn Connection) -> Result<SchemaScript, Failure> {
+    let path = if path.is_dir() {
+        let name = format!("{}.sql", connection.dialect().name());
+        let script = path.join(&name);
+        if !script.is_file() {
+            return Err(Failure::NoScript { folder: path.to_owned(), name });
+        }
+        script
+    } else {
+        path.to_owned()
+    };
+    Ok(SchemaScript { sql: super::read_file(&path)?, name: path.display().to_string() })
+}
+
+/// Validates the tables that were loaded, inside the open transaction.
+async fn validation(
+    applied: &mut Applied,
+    config: &Config,
+    progress: &mut Progress,
+) -> Result<Option<relink_validate::Report>, Failure> {
+    if !applied.is_open() {
+        return Ok(None);
+    }
+    let catalog = applied.catalog().clone();
+    let touched = applied.touched().to_vec();
+    let connection = applied.connection();
+    let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    let options = relink_validate::Options { now: validate::now(config)?, samples_max: 20, only: Some(touched) };
+    relink_validate::run(connection, &catalog, &checks, &options, &mut |event| validate::show(progress, &event))
+        .await
+        .map(Some)
+        .map_err(Failure::Database)
+}

@@ -1,0 +1,68 @@
+//! `relink validate`: everything that the schema promises, and the rules, measured on the data.
+
+use jiff::Timestamp;
+use relink_db::{Access, TransactionKind};
+use relink_model::{Config, Severity};
+use relink_validate::{Event, Options, Report};
+
+use crate::{
+    args::{FailOn, ReportFormat, ValidateArguments},
+    config, diagnostics,
+    exit::{Exit, Failure},
+    progress::Progress,
+    render::validation,
+};
+
+pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> {
+    let url = super::database_url(arguments.url.as_deref(), "give its URL")?;
+    let config = config::load(arguments.config.as_deref())?;
+    let mut connection = super::connect(&url, Access::ReadOnly).await?;
+    connection.begin(TransactionKind::Snapshot).await.map_err(Failure::Database)?;
+    let mut catalog = connection.introspect().await.map_err(Failure::Database)?;
+    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
+    let checks = relink_validate::plan(&catalog, &config, connection.dialect()).map_err(Failure::Config)?;
+    let options = Options { now: now(&config)?, samples_max: arguments.max_samples, only: None };
+    let mut progress = Progress::new();
+    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, &options, &mut |event| {
+        show(&mut progress, &event);
+    })
+    .await;
+    progress.finish();
+    let report = report.map_err(Failure::Database)?;
+    connection.rollback().await.map_err(Failure::Database)?;
+    connection.close().await.map_err(Failure::Database)?;
+    match arguments.format {
+        ReportFormat::Text => super::print(&validation::render(&report, diagnostics::colour_on_stdout())),
+        ReportFormat::Json => super::print_json(&report),
+    }
+    Ok(exit(&report, arguments.fail_on))
+}
+
+/// The instant that counts as now.
+pub(crate) fn now(config: &Config) -> Result<Timestamp, Failure> {
+    match &config.run.now {
+        Some(text) if text != "clock" => text.parse().map_err(|_| Failure::Now(text.clone())),
+        _ => Ok(Timestamp::now()),
+    }
+}
+
+pub(crate) fn show(progress: &mut Progress, event: &Event) {
+    match event {
+        Event::Planned { checks } => progress.start("validating", *checks as u64, false),
+        Event::Started { .. } => {}
+        Event::Finished { .. } => progress.advance(),
+    }
+}
+
+/// What could not be judged is no pass: it outranks what was judged.
+fn exit(report: &Report, fail_on: FailOn) -> Exit {
+    if !report.is_complete() {
+        return Exit::Database;
+    }
+    let fails = match fail_on {
+        FailOn::Error => report.gravest() >= Some(Severity::Error),
+        FailOn::Warning => report.gravest() >= Some(Severity::Warning),
+        FailOn::Never => false,
+    };
+    if fails { Exit::Findings } else { Exit::Clean }
+}

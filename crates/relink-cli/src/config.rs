@@ -1,0 +1,109 @@
+//! Finds and reads `relink.toml`.
+
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use relink_model::{Config, suggest};
+use thiserror::Error;
+
+use crate::exit::Failure;
+
+/// The configuration's usual name.
+const FILE_NAME: &str = "relink.toml";
+
+/// The one version of the format.
+const VERSION: u32 = 1;
+
+/// A mistake in the text of the configuration.
+#[derive(Debug, Error)]
+#[error("{name}: {message}")]
+pub(crate) struct SyntaxProblem {
+    name: String,
+    message: String,
+    help: Option<String>,
+    source_text: NamedSource<String>,
+    span: Option<std::ops::Range<usize>>,
+}
+
+impl Diagnostic for SyntaxProblem {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source_text)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.span.clone()?;
+        Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
+    }
+}
+
+/// The configuration named, or the one found; none is an empty one.
+pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
+    let Some(path) = named.map(Path::to_owned).or_else(find) else { return Ok(Config::default()) };
+    let text = std::fs::read_to_string(&path).map_err(|error| Failure::File { path: path.clone(), error })?;
+    parse(&path.display().to_string(), &text).map_err(|problem| Failure::ConfigSyntax(Box::new(problem)))
+}
+
+/// `relink.toml` in the working folder or above it, no further than the root of the repository.
+fn find() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    for folder in here.ancestors() {
+        let file = folder.join(FILE_NAME);
+        if file.is_file() {
+            return Some(file);
+        }
+        if folder.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}
+
+fn parse(name: &str, text: &str) -> Result<Config, SyntaxProblem> {
+    let problem = |message: String, help: Option<String>, span| SyntaxProblem {
+        name: name.to_owned(),
+        message,
+        help,
+        source_text: NamedSource::new(name, text.to_owned()),
+        span,
+    };
+    let config: Config = toml::from_str(text)
+        .map_err(|error| problem(error.message().trim().to_owned(), did_you_mean(error.message()), error.span()))?;
+    match config.version {
+        None | Some(VERSION) => Ok(config),
+        Some(other) => {
+            let message = format!("version = {other} is not known to this relink");
+            Err(problem(message, Some(format!("this relink reads version {VERSION}")), None))
+        }
+    }
+}
+
+/// A suggestion for `` unknown field `x`, expected one of `a`, `b` ``: the derived deserializers' words, which name the candidates.
+fn did_you_mean(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field ")?;
+    let mut names = rest.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    suggest::nearest(unknown, names).map(|name| format!("did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_a_suggestion() {
+        let error = parse("relink.toml", "[table.items]\nnatural_keys = [\"sku\"]\n").expect_err("the key is misspelt");
+        assert!(error.message.contains("natural_keys"), "{}", error.message);
+        assert_eq!(error.help.as_deref(), Some("did you mean `natural_key`?"));
+        assert!(error.span.is_some());
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        assert!(parse("relink.toml", "version = 1").is_ok());
+        assert!(parse("relink.toml", "version = 2").is_err());
+    }
+}

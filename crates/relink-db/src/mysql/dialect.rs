@@ -1,0 +1,374 @@
+//! How MySQL and MariaDB differ from the others, and from each other, as SQL text. No I/O.
+
+use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, TypeKind};
+
+use crate::{Capabilities, Dialect};
+
+/// Which of the two products answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Product {
+    /// MySQL, or one of its kin with the same version numbers (Percona, Aurora).
+    MySql,
+    /// MariaDB.
+    MariaDb,
+}
+
+/// The dialect of one server.
+#[derive(Clone, Debug)]
+pub(super) struct MySqlDialect {
+    /// The product.
+    pub(super) product: Product,
+    /// Major, minor, patch.
+    pub(super) version: (u16, u16, u16),
+    /// The current database's default collation.
+    pub(super) default_collation: String,
+    capabilities: Capabilities,
+}
+
+impl MySqlDialect {
+    /// The dialect of the server that calls itself this version.
+    pub(super) fn new(version_text: &str, default_collation: impl Into<String>) -> Self {
+        let (product, version) = parse_version(version_text);
+        Self { product, version, default_collation: default_collation.into(), capabilities: capabilities(product) }
+    }
+
+    /// `SELECT ... EXCEPT SELECT ...`.
+    fn has_except(&self) -> bool {
+        match self.product {
+            Product::MySql => self.version >= (8, 0, 31),
+            Product::MariaDb => self.version >= (10, 3, 0),
+        }
+    }
+
+    /// Whether an anti-join without an index is hashed rather than looped.
+    fn hashes_anti_joins(&self) -> bool {
+        self.product == Product::MySql && self.version >= (8, 0, 20)
+    }
+
+    /// A placeholder whose value is compared with a column of this type. A text is otherwise compared with a decimal as
+    /// two doubles, which calls different numbers equal.
+    pub(super) fn comparing_placeholder(&self, data_type: &ColumnType) -> String {
+        match data_type.kind {
+            TypeKind::Decimal { scale: Some(scale), .. } => format!("CAST(? AS DECIMAL(65,{scale}))"),
+            _ => self.placeholder(0, data_type),
+        }
+    }
+
+    fn column_name(&self, alias: &str, name: &str) -> String {
+        if alias.is_empty() { self.quote(name) } else { format!("{alias}.{}", self.quote(name)) }
+    }
+
+    fn collation<'a>(&'a self, column: &'a Column) -> &'a str {
+        column.collation.as_deref().unwrap_or(&self.default_collation)
+    }
+
+    /// Both sides of a reference as expressions that may be compared. Declared keys are compared as they are; a virtual
+    /// reference may pair what the server compares wrongly (text with numbers, as doubles) or not at all (two collations).
+    /// The third says whether an index can still serve.
+    fn comparable(&self, referencing: &Column, referenced: &Column) -> (String, String, bool) {
+        let plain = (format!("c.{}", self.quote(&referencing.name)), format!("p.{}", self.quote(&referenced.name)));
+        let as_text = |expression: &str, collation: &str| {
+            let charset = collation.split('_').next().unwrap_or(collation);
+            format!("CONVERT({expression} USING {charset}) COLLATE {collation}")
+        };
+        match (is_text(&referencing.data_type), is_text(&referenced.data_type)) {
+            (true, true) if self.collation(referencing) != self.collation(referenced) => {
+                (as_text(&plain.0, self.collation(referenced)), plain.1, true)
+            }
+            (true, false) => (plain.0, as_text(&plain.1, self.collation(referencing)), false),
+            (false, true) => (as_text(&plain.0, self.collation(referenced)), plain.1, false),
+            _ => (plain.0, plain.1, true),
+        }
+    }
+}
+
+impl Dialect for MySqlDialect {
+    fn name(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn quote(&self, identifier: &str) -> String {
+        format!("`{}`", identifier.replace('`', "``"))
+    }
+
+    fn placeholder(&self, _ordinal: usize, data_type: &ColumnType) -> String {
+        if is_geometry(data_type) { "ST_GeomFromText(?)".to_owned() } else { "?".to_owned() }
+    }
+
+    fn read_expression(&self, alias: &str, column: &Column) -> String {
+        let column_name = self.column_name(alias, &column.name);
+        let declared = &column.data_type;
+        match &declared.kind {
+            TypeKind::Timestamp { zoned, precision } => {
+                let zone = if *zoned { "+00:00" } else { "" };
+                if *precision == 0 {
+                    format!("CONCAT(CAST({column_name} AS CHAR), '{zone}')")
+                } else {
+                    format!(
+                        "DATE_FORMAT({column_name}, CASE WHEN MICROSECOND({column_name}) = 0 \
+                         THEN '%Y-%m-%d %H:%i:%s{zone}' ELSE '%Y-%m-%d %H:%i:%s.%f{zone}' END)"
+                    )
+                }
+            }
+            TypeKind::Json if declared.declared.eq_ignore_ascii_case("json") => format!("CAST({column_name} AS CHAR)"),
+            TypeKind::Bytes { .. } if declared.declared.to_ascii_lowercase().starts_with("bit") => {
+                format!("CAST({column_name} AS BINARY)")
+            }
+            TypeKind::Other if is_geometry(declared) => format!("ST_AsText({column_name})"),
+            TypeKind::Decimal { .. }
+            | TypeKind::Date
+            | TypeKind::Time { precision: 0, .. }
+            | TypeKind::Uuid
+            | TypeKind::Other => format!("CAST({column_name} AS CHAR)"),
+            TypeKind::Time { .. } => format!(
+                "CASE WHEN MICROSECOND({column_name}) = 0 THEN CAST(CAST({column_name} AS TIME) AS CHAR) \
+                 ELSE CAST(CAST({column_name} AS TIME(6)) AS CHAR) END"
+            ),
+            _ => column_name,
+        }
+    }
+
+    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String {
+        let child = self.quote_relation(&referencing.name);
+        let parent = self.quote_relation(&referenced.name);
+        let mut pairs = Vec::with_capacity(key.columns.len());
+        let mut index_serves =
+            key.enforcement != Enforcement::Virtual || is_indexed(referenced, &key.referenced_columns);
+        for (column, target) in key.columns.iter().zip(&key.referenced_columns) {
+            let plain = || (format!("c.{}", self.quote(column)), format!("p.{}", self.quote(target)));
+            // A declared key is compared as the server compares it.
+            let found = (referencing.column(column), referenced.column(target));
+            pairs.push(match found {
+                (Some((_, column)), Some((_, target))) if key.enforcement == Enforcement::Virtual => {
+                    let (column, target, serves) = self.comparable(column, target);
+                    index_serves &= serves;
+                    (column, target)
+                }
+                _ => plain(),
+            });
+        }
+        let join = |parts: Vec<String>, with: &str| parts.join(with);
+        let complete =
+            join(key.columns.iter().map(|column| format!("c.{} IS NOT NULL", self.quote(column))).collect(), " AND ");
+        let columns = join(pairs.iter().map(|(column, _)| column.clone()).collect(), ", ");
+        let targets = join(pairs.iter().map(|(_, target)| target.clone()).collect(), ", ");
+        let missing = if index_serves || self.hashes_anti_joins() {
+            let equal = join(pairs.iter().map(|(column, target)| format!("{target} = {column}")).collect(), " AND ");
+            format!("NOT EXISTS (SELECT 1 FROM {parent} p WHERE {equal})")
+        } else {
+            let named = |side: &dyn Fn(&(String, String)) -> &String| {
+                let named = pairs.iter().enumerate().map(|(index, pair)| format!("{} AS k{index}", side(pair)));
+                join(named.collect(), ", ")
+            };
+            if self.has_except() {
+                let keys = join((0..pairs.len()).map(|index| format!("d.k{index}")).collect(), ", ");
+                let columns_named = named(&|(column, _)| column);
+                format!(
+                    "({columns}) IN (SELECT {keys} FROM (SELECT {columns_named} FROM {child} c WHERE {complete} \
+                     EXCEPT SELECT {targets} FROM {parent} p) d)"
+                )
+            } else {
+                let equal = pairs.iter().enumerate().map(|(index, (column, _))| format!("d.k{index} = {column}"));
+                let equal = join(equal.collect(), " AND ");
+                let targets_named = named(&|(_, target)| target);
+                format!("NOT EXISTS (SELECT 1 FROM (SELECT DISTINCT {targets_named} FROM {parent} p) d WHERE {equal})")
+            }
+        };
+        match key.match_kind {
+            MatchKind::Simple => format!("FROM {child} c WHERE {complete} AND {missing}"),
+            // InnoDB knows MATCH SIMPLE only, so this is for references that configuration declares.
+            MatchKind::Full => {
+                let parts = key.columns.iter().map(|column| format!("c.{} IS NULL", self.quote(column)));
+                let empty = join(parts.collect(), " AND ");
+                format!("FROM {child} c WHERE NOT ({empty}) AND (NOT ({complete}) OR {missing})")
+            }
+        }
+    }
+
+    fn exact_numeric(&self, expression: &str) -> String {
+        // A double becomes the shortest decimal that reads back as the same double, so 0.1 is 0.1. What passes 35 digits
+        // before the point or 30 behind it does not fit.
+        format!("CAST({expression} AS DECIMAL(65,30))")
+    }
+
+    fn row_locator(&self, _alias: &str, _relation: &Relation) -> Option<String> {
+        None
+    }
+
+    fn blank(&self, alias: &str, column: &Column) -> Option<String> {
+        match column.data_type.kind {
+            // Both are zero as a number: the zero date, and the position of the label that stands for a value that is none
+            // (a declared empty label has a position of its own). Compared as text, newer servers refuse the zero date itself.
+            TypeKind::Date | TypeKind::Timestamp { .. } | TypeKind::Enum { .. } => {
+                Some(format!("{} + 0 = 0", self.column_name(alias, &column.name)))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn capabilities(product: Product) -> Capabilities {
+    Capabilities {
+        enforces_types: true,
+        enforces_length: true,
+        transactional_ddl: false,
+        defers_any_foreign_key: false,
+        defers_declared: false,
+        owner_can_make_deferrable: false,
+        can_suspend_foreign_keys: true,
+        suspending_needs_owner: false,
+        checks_each_row: true,
+        stores_temporals_as_text: false,
+        floats_hold_specials: false,
+        temporals_hold_infinity: false,
+        // MariaDB's JSON is an alias of longtext with a CHECK.
+        json_is_text: product == Product::MariaDb,
+        text_holds_nul: true,
+        statement_failure_keeps_transaction: true,
+        years: (1, 9999),
+        parameters_max: 65_535,
+    }
+}
+
+/// `10.11.19-MariaDB-0+deb12u1`, `8.0.36`, `5.5.5-10.4.8-MariaDB` (what MariaDB tells old replicas).
+fn parse_version(text: &str) -> (Product, (u16, u16, u16)) {
+    let maria = text.to_ascii_lowercase().contains("mariadb");
+    let text = if maria { text.strip_prefix("5.5.5-").unwrap_or(text) } else { text };
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (if maria { Product::MariaDb } else { Product::MySql }, (next(), next(), next()))
+}
+
+fn is_text(data_type: &ColumnType) -> bool {
+    matches!(data_type.kind, TypeKind::Text { .. } | TypeKind::Enum { .. } | TypeKind::Set { .. } | TypeKind::Json)
+}
+
+fn is_geometry(data_type: &ColumnType) -> bool {
+    data_type.kind == TypeKind::Other
+        && matches!(
+            data_type.declared.to_ascii_lowercase().as_str(),
+            "geometry"
+                | "point"
+                | "linestring"
+                | "polygon"
+                | "multipoint"
+                | "multilinestring"
+                | "multipolygon"
+                | "geometrycollection"
+                | "geomcollection"
+        )
+}
+
+/// Whether these columns, in any order, lead an index that the catalog knows of.
+fn is_indexed(relation: &Relation, columns: &[String]) -> bool {
+    relation
+        .keys()
+        .any(|key| key.len() >= columns.len() && key[..columns.len()].iter().all(|part| columns.contains(part)))
+}
+
+#[cfg(test)]
+mod tests {
+    use relink_model::{Deferrability, PrimaryKey, ReferentialAction, RelationName};
+
+    use super::*;
+    use crate::mysql::types::column_type;
+
+    fn column(name: &str, declared: &str) -> Column {
+        Column { name: name.into(), data_type: column_type(declared, false), ..Column::default() }
+    }
+
+    fn relation(name: &str, columns: Vec<Column>) -> Relation {
+        Relation { name: RelationName::new(name), columns, ..Relation::default() }
+    }
+
+    fn key(columns: &[&str], referenced: &[&str], enforcement: Enforcement) -> ForeignKey {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        ForeignKey {
+            name: None,
+            columns: names(columns),
+            referenced: RelationName::new("parent"),
+            referenced_columns: names(referenced),
+            match_kind: MatchKind::Simple,
+            on_delete: ReferentialAction::NoAction,
+            on_update: ReferentialAction::NoAction,
+            deferrability: Deferrability::NotDeferrable,
+            enforcement,
+        }
+    }
+
+    fn maria() -> MySqlDialect {
+        MySqlDialect::new("10.11.19-MariaDB-0+deb12u1", "utf8mb4_general_ci")
+    }
+
+    #[test]
+    fn versions_tell_the_products_apart() {
+        assert_eq!(parse_version("10.11.19-MariaDB-0+deb12u1"), (Product::MariaDb, (10, 11, 19)));
+        assert_eq!(parse_version("5.5.5-10.4.8-MariaDB"), (Product::MariaDb, (10, 4, 8)));
+        assert_eq!(parse_version("8.0.36-28"), (Product::MySql, (8, 0, 36)));
+    }
+
+    #[test]
+    fn a_declared_key_is_judged_over_its_index_part_by_part() {
+        let child = relation("child", vec![column("a", "int"), column("b`b", "int")]);
+        let parent = relation("parent", vec![column("x", "int"), column("y", "int")]);
+        assert_eq!(
+            maria().orphans(&child, &key(&["a", "b`b"], &["x", "y"], Enforcement::Enforced), &parent),
+            "FROM `child` c WHERE c.`a` IS NOT NULL AND c.`b``b` IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM `parent` p WHERE p.`x` = c.`a` AND p.`y` = c.`b``b`)"
+        );
+    }
+
+    #[test]
+    fn a_virtual_reference_without_index_is_not_looped() {
+        let child = relation("child", vec![column("a", "int")]);
+        let mut parent = relation("parent", vec![column("x", "int")]);
+        let key = key(&["a"], &["x"], Enforcement::Virtual);
+        let except = "FROM `child` c WHERE c.`a` IS NOT NULL AND (c.`a`) IN (SELECT d.k0 FROM (SELECT c.`a` AS k0 \
+                      FROM `child` c WHERE c.`a` IS NOT NULL EXCEPT SELECT p.`x` FROM `parent` p) d)";
+        let exists = "FROM `child` c WHERE c.`a` IS NOT NULL \
+                      AND NOT EXISTS (SELECT 1 FROM `parent` p WHERE p.`x` = c.`a`)";
+        let derived = "FROM `child` c WHERE c.`a` IS NOT NULL AND NOT EXISTS (SELECT 1 FROM \
+                       (SELECT DISTINCT p.`x` AS k0 FROM `parent` p) d WHERE d.k0 = c.`a`)";
+        assert_eq!(maria().orphans(&child, &key, &parent), except);
+        assert_eq!(MySqlDialect::new("8.0.36", "utf8mb4_0900_ai_ci").orphans(&child, &key, &parent), exists);
+        assert_eq!(MySqlDialect::new("5.7.44", "utf8mb4_general_ci").orphans(&child, &key, &parent), derived);
+        parent.primary_key = Some(PrimaryKey { name: None, columns: vec!["x".into(), "z".into()] });
+        assert_eq!(maria().orphans(&child, &key, &parent), exists);
+    }
+
+    #[test]
+    fn text_and_numbers_are_not_compared_as_doubles() {
+        let child = relation("child", vec![column("a", "bigint(20)")]);
+        let mut parent = relation("parent", vec![column("x", "varchar(40)")]);
+        parent.columns[0].collation = Some("latin1_swedish_ci".into());
+        let sql = maria().orphans(&child, &key(&["a"], &["x"], Enforcement::Virtual), &parent);
+        assert!(sql.contains("(CONVERT(c.`a` USING latin1) COLLATE latin1_swedish_ci) IN"), "{sql}");
+    }
+
+    #[test]
+    fn match_full_asks_for_all_parts_or_none() {
+        let child = relation("child", vec![column("a", "int"), column("b", "int")]);
+        let mut key = key(&["a", "b"], &["a", "b"], Enforcement::Enforced);
+        key.match_kind = MatchKind::Full;
+        let sql = maria().orphans(&child, &key, &child);
+        assert!(
+            sql.contains("NOT (c.`a` IS NULL AND c.`b` IS NULL) AND (NOT (c.`a` IS NOT NULL AND c.`b` IS NOT NULL) OR"),
+            "{sql}"
+        );
+    }
+
+    #[test]
+    fn values_without_a_native_form_are_read_as_text() {
+        let read = |declared| maria().read_expression("t", &column("x", declared));
+        assert_eq!(read("bigint(20) unsigned"), "t.`x`");
+        assert_eq!(read("decimal(10,2)"), "CAST(t.`x` AS CHAR)");
+        assert_eq!(read("timestamp"), "CONCAT(CAST(t.`x` AS CHAR), '+00:00')");
+        assert_eq!(read("bit(9)"), "CAST(t.`x` AS BINARY)");
+        assert_eq!(read("point"), "ST_AsText(t.`x`)");
+        assert_eq!(maria().read_expression("", &column("x", "text")), "`x`");
+    }
+}

@@ -1,0 +1,34 @@
+//! The stable codes of restore's findings. They are never renamed.
+
+use relink_model::FindingCode;
+
+/// A label of the export that has no relation.
+pub const UNKNOWN_MODEL: FindingCode = FindingCode("restore::unknown-model");
+/// A field that has no column.
+pub const UNKNOWN_FIELD: FindingCode = FindingCode("restore::unknown-field");
+/// A column that takes no NULL and gets no value.
+pub const MISSING_VALUE: FindingCode = FindingCode("restore::missing-value");
+/// A value that its column cannot hold exactly.
+pub const UNFIT_VALUE: FindingCode = FindingCode("restore::unfit-value");
+/// Two records with the same key.
+pub const DUPLICATE_KEY: FindingCode = FindingCode("restore::duplicate-key");
+/// A reference to a row that is neither in the export nor in the target.
+pub const DANGLING_REFERENCE: FindingCode = FindingCode("restore::dangling-reference");
+/// A natural key that names several rows.
+pub const AMBIGUOUS_NATURAL_KEY: FindingCode = FindingCode("restore::ambiguous-natural-key");
+/// A reference by id to records whose ids the export leaves out.
+pub const UNNAMED_REFERENCE: FindingCode = FindingCode("restore::unnamed-reference");
+/// A natural key of a relation whose natural key relink does not know.
+pub const UNKNOWN_NATURAL_KEY: FindingCode = FindingCode("restore::unknown-natural-key");
+/// A record whose row exists already.
+pub const EXISTING_ROW: FindingCode = FindingCode("restore::existing-row");
+/// A record whose id another row of the target has.
+pub const ID_TAKEN: FindingCode = FindingCode("restore::id-taken");
+/// A row that the database refused.
+pub const REFUSED_ROW: FindingCode = FindingCode("restore::refused-row");
+/// Rows that hold after loading no longer.
+pub const VALIDATION: FindingCode = FindingCode("restore::validation");
+/// A cycle of foreign keys that cannot be loaded.
+pub const UNBREAKABLE_CYCLE: FindingCode = FindingCode("restore::unbreakable-cycle");
+/// A right that is missing.
+pub const MISSING_PRIVILEGE: FindingCode = FindingCode("restore::missing-privilege");

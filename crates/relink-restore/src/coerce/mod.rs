@@ -1,0 +1,107 @@
+//! From a JSON value to a database value, by the column's type: exact, or refused with the reason (promise P3).
+//! Nothing here rounds, truncates, shifts to another zone silently, or turns a value into NULL.
+
+mod content;
+mod number;
+mod temporal;
+
+use jiff::tz::TimeZone;
+use relink_db::Capabilities;
+use relink_export::{JsonKind, RawJson};
+use relink_model::{Column, ColumnType, TypeKind, Value};
+
+/// What decides beside the column's type.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// What the database enforces and can hold.
+    pub(crate) capabilities: Capabilities,
+    /// The export is a Django dump, so Django's conventions apply: base64 for bytes, ISO 8601 durations as microseconds in integer
+    /// columns, UUIDs without hyphens in `char(32)`, UTC date-times stored without zone.
+    pub(crate) django: bool,
+    /// The zone of timestamps without one, where the column wants an instant.
+    pub(crate) timezone: Option<TimeZone>,
+}
+
+/// Why a value does not fit its column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    /// What is wrong, as a sentence fragment after the value: `is not a date`.
+    pub(crate) why: String,
+    /// What to do, where there is advice.
+    pub(crate) help: Option<String>,
+}
+
+impl Unfit {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), help: None }
+    }
+
+    fn with_help(why: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { why: why.into(), help: Some(help.into()) }
+    }
+}
+
+/// Reads a JSON value as a value of this column.
+pub(crate) fn coerce(json: &RawJson<'_>, column: &Column, rules: &Rules) -> Result<Value, Unfit> {
+    if json.kind() == JsonKind::Null {
+        // A JSON column that takes no SQL NULL holds JSON's own null (Django writes both as `null`).
+        let json_null = !column.nullable && column.data_type.kind == TypeKind::Json;
+        return Ok(if json_null { Value::Text("null".to_owned()) } else { Value::Null });
+    }
+    typed(json, &column.data_type, rules)
+}
+
+fn typed(json: &RawJson<'_>, data_type: &ColumnType, rules: &Rules) -> Result<Value, Unfit> {
+    match &data_type.kind {
+        TypeKind::Boolean => number::boolean(json),
+        TypeKind::Integer { bits, unsigned } => number::integer(json, *bits, *unsigned, rules),
+        TypeKind::Float { bits } => number::float(json, *bits, rules),
+        TypeKind::Decimal { precision, scale, special, unsigned } => {
+            number::decimal(json, *precision, *scale, *special, *unsigned)
+        }
+        TypeKind::Text { max_chars, max_bytes, .. } => content::text(json, *max_chars, *max_bytes, rules),
+        TypeKind::Bytes { max_bytes } => content::bytes(json, *max_bytes, rules),
+        TypeKind::Date => temporal::date(&string(json, "a date")?, rules).map(Value::Text),
+        TypeKind::Time { zoned, precision } => {
+            temporal::time(&string(json, "a time of day")?, *zoned, *precision).map(Value::Text)
+        }
+        TypeKind::Timestamp { zoned, precision } => {
+            if rules.capabilities.stores_temporals_as_text && !rules.django {
+                return content::stored_timestamp(json);
+            }
+            temporal::timestamp(&string(json, "a date and time")?, *zoned, *precision, rules).map(Value::Text)
+        }
+        TypeKind::Interval => content::interval(json),
+        TypeKind::Uuid => content::uuid(&string(json, "a UUID")?).map(Value::Text),
+        TypeKind::Json => content::json(json, rules),
+        TypeKind::Enum { labels } => content::label(json, labels, rules),
+        TypeKind::Set { labels } => content::label_set(json, labels),
+        TypeKind::Array { element } => content::array(json, element, rules),
+        TypeKind::Other => content::other(json, rules),
+        TypeKind::Dynamic => content::dynamic(json),
+    }
+}
+
+/// The text of a JSON string, or an error that says what was expected instead.
+fn string(json: &RawJson<'_>, expected: &str) -> Result<String, Unfit> {
+    if json.kind() != JsonKind::String {
+        return Err(Unfit::new(format!("is {}, not {expected}", describe(json.kind()))));
+    }
+    json.as_str().map(std::borrow::Cow::into_owned).map_err(|error| Unfit::new(error.to_string()))
+}
+
+/// A JSON kind in words.
+pub(crate) fn describe(kind: JsonKind) -> &'static str {
+    match kind {
+        JsonKind::Null => "null",
+        JsonKind::True | JsonKind::False => "a boolean",
+        JsonKind::Number => "a number",
+        JsonKind::NonFinite => "a number that is not finite",
+        JsonKind::String => "a string",
+        JsonKind::Array => "an array",
+        JsonKind::Object => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Booleans and numbers. Numbers are read from their text; only floating point columns see floating point.
+
+use relink_export::{JsonKind, RawJson};
+use relink_model::Value;
+
+use super::{Rules, Unfit, describe, string, temporal};
+
+pub(super) fn boolean(json: &RawJson<'_>) -> Result<Value, Unfit> {
+    let unfit = || Unfit::new("is not a boolean (true, false, 0 or 1)");
+    match json.kind() {
+        JsonKind::True => Ok(Value::Bool(true)),
+        JsonKind::False => Ok(Value::Bool(false)),
+        JsonKind::Number => match json.text() {
+            "0" => Ok(Value::Bool(false)),
+            "1" => Ok(Value::Bool(true)),
+            _ => Err(unfit()),
+        },
+        JsonKind::String => match string(json, "a boolean")?.to_ascii_lowercase().as_str() {
+            "true" | "t" | "1" => Ok(Value::Bool(true)),
+            "false" | "f" | "0" => Ok(Value::Bool(false)),
+            _ => Err(unfit()),
+        },
+        _ => Err(unfit()),
+    }
+}
+
+pub(super) fn integer(json: &RawJson<'_>, bits: u8, unsigned: bool, rules: &Rules) -> Result<Value, Unfit> {
+    let text = match json.kind() {
+        JsonKind::Number => json.text().to_owned(),
+        JsonKind::String => {
+            let text = string(json, "a whole number")?;
+            // Django stores durations as microseconds where the database has no interval type.
+            if rules.django && bits == 64 && text.trim_start_matches('-').starts_with('P') {
+                return temporal::duration_microseconds(&text).map(Value::Int);
+            }
+            text
+        }
+        JsonKind::True | JsonKind::False if !rules.capabilities.enforces_types => {
+            return Ok(Value::Int(i64::from(json.kind() == JsonKind::True)));
+        }
+        kind => return Err(Unfit::new(format!("is {}, not a whole number", describe(kind)))),
+    };
+    let plain = plain(&text).ok_or_else(|| Unfit::new("is not a whole number"))?;
+    if plain.fraction.bytes().any(|digit| digit != b'0') {
+        return Err(Unfit::new("is not a whole number: its fraction would be lost"));
+    }
+    let digits = plain.whole.trim_start_matches('0');
+    let value: i128 = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| out_of_range(bits, unsigned))? };
+    let value = if plain.negative { -value } else { value };
+    let (low, high) = if unsigned { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) };
+    if value < low || value > high {
+        return Err(out_of_range(bits, unsigned));
+    }
+    // Unsigned values past i64 travel as text, which the server reads exactly.
+    Ok(i64::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Int))
+}
+
+fn out_of_range(bits: u8, unsigned: bool) -> Unfit {
+    let sign = if unsigned { "unsigned" } else { "signed" };
+    Unfit::new(format!("is out of range for a {sign} {bits}-bit whole number"))
+}
+
+pub(super) fn float(json: &RawJson<'_>, bits: u8, rules: &Rules) -> Result<Value, Unfit> {
+    let text = match json.kind() {
+        JsonKind::Number | JsonKind::NonFinite => json.text().to_owned(),
+        JsonKind::String => string(json, "a number")?,
+        kind => return Err(Unfit::new(format!("is {}, not a number", describe(kind)))),
+    };
+    let special = match text.trim_start_matches('-') {
+        "NaN" => Some(f64::NAN),
+        "Infinity" | "inf" if text.starts_with('-') => Some(f64::NEG_INFINITY),
+        "Infinity" | "inf" => Some(f64::INFINITY),
+        _ => None,
+    };
+    if let Some(value) = special {
+        return if rules.capabilities.floats_hold_specials {
+            Ok(Value::Float(value))
+        } else {
+            Err(Unfit::new("cannot be held: this database has no NaN or infinity"))
+        };
+    }
+    if plain(&text).is_none() {
+        return Err(Unfit::new("is not a number"));
+    }
+    let value: f64 = text.parse().map_err(|_| Unfit::new("is not a number"))?;
+    let finite = if bits == 32 { (value as f32).is_finite() } else { value.is_finite() };
+    if finite { Ok(Value::Float(value)) } else { Err(Unfit::new(format!("is out of range for a {bits}-bit float"))) }
+}
+
+pub(super) fn decimal(
+    json: &RawJson<'_>,
+    precision: Option<u32>,
+    scale: Option<i32>,
+    special: bool,
+    unsigned: bool,
+) -> Result<Value, Unfit> {
+    let text = match json.kind() {
+        JsonKind::Number | JsonKind::NonFinite => json.text().to_owned(),
+        JsonKind::String => string(json, "a decimal number")?,
+        kind => return Err(Unfit::new(format!("is {}, not a decimal number", describe(kind)))),
+    };
+    if text == "NaN" {
+        return if special { Ok(Value::Text(text)) } else { Err(Unfit::new("cannot be held by this column")) };
+    }
+    let plain = plain(&text).ok_or_else(|| Unfit::new("is not a decimal number"))?;
+    if unsigned && plain.negative {
+        return Err(Unfit::new("is negative, and the column is unsigned"));
+    }
+    if let Some(precision) = precision {
+        let scale = scale.unwrap_or(0);
+        let kept = usize::try_from(scale).unwrap_or(0);
+        let lost = plain.fraction.bytes().skip(kept).any(|digit| digit != b'0');
+        if lost {
+            return Err(Unfit::new(format!(
+                "has more than {kept} digits after the point: numeric({precision},{scale}) would round it"
+            )));
+        }
+        let whole = plain.whole.trim_start_matches('0').len() as i64;
+        if whole > i64::from(precision) - i64::from(scale) {
+            return Err(Unfit::new(format!("is out of range for numeric({precision},{scale})")));
+        }
+    }
+    let sign = if plain.negative { "-" } else { "" };
+    let whole = plain.whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let fraction = match (precision, scale) {
+        // Trailing zeros past the scale are no digits that could be lost.
+        (Some(_), Some(scale)) => &plain.fraction[..plain.fraction.len().min(usize::try_from(scale).unwrap_or(0))],
+        _ => plain.fraction.as_str(),
+    };
+    Ok(Value::Text(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }))
+}
+
+/// A number's digits without exponent.
+struct Plain {
+    negative: bool,
+    whole: String,
+    fraction: String,
+}
+
+/// Exponents past this would make megabytes of zeros of a few bytes of input.
+const EXPONENT_MAX: i64 = 2_000;
+
+/// Reads `[+-]digits[.digits][e[+-]digits]`; `None` for anything else.
+fn plain(text: &str) -> Option<Plain> {
+    let (negative, rest) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (rest, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() && fraction.is_empty() || !digits(whole) || !digits(fraction) || exponent.abs() > EXPONENT_MAX {
+        return None;
+    }
+    let (mut whole, mut fraction) = (whole.to_owned(), fraction.to_owned());
+    if exponent > 0 {
+        let shift = exponent as usize;
+        let moved = shift.min(fraction.len());
+        whole.push_str(&fraction[..moved]);
+        whole.extend(std::iter::repeat_n('0', shift - moved));
+        fraction.drain(..moved);
+    } else if exponent < 0 {
+        let shift = exponent.unsigned_abs() as usize;
+        let padded = format!("{}{whole}", "0".repeat(shift.saturating_sub(whole.len())));
+        let (left, right) = padded.split_at(padded.len() - shift);
+        fraction = format!("{right}{fraction}");
+        whole = left.to_owned();
+    }
+    Some(Plain { negative, whole, fraction })
+}

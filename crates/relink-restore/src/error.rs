@@ -1,0 +1,51 @@
+//! Why a restore could not be done. What is wrong with the data is no error but a finding.
+
+use relink_db::DbError;
+use relink_export::ExportError;
+use relink_model::{RelationName, config::ConfigError};
+use thiserror::Error as ThisError;
+
+/// An error of the restore engine.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// The export could not be read.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The database failed or refused.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The schema script failed.
+    #[error("the schema script {name} failed: {error}")]
+    Schema {
+        /// The script.
+        name: String,
+        /// What the database said.
+        #[source]
+        error: DbError,
+    },
+    /// The configuration does not fit the database.
+    #[error("the configuration does not fit the database")]
+    Config(Vec<ConfigError>),
+    /// The database did not do what it said: rows written and rows counted differ.
+    #[error("{relation}: {expected} rows were to be written, and the database reports {found}")]
+    Accounting {
+        /// The relation.
+        relation: RelationName,
+        /// Rows that should be there.
+        expected: u64,
+        /// Rows that the database reports.
+        found: u64,
+    },
+    /// A reference that the pre-scan had settled is not settled: the export changed while it was read.
+    #[error("{relation}: a reference that was settled before is not settled any more: did the export change meanwhile?")]
+    Unsettled {
+        /// The relation.
+        relation: RelationName,
+    },
+    /// A time zone that is not known.
+    #[error("the time zone {name:?} of the configuration is not known")]
+    TimeZone {
+        /// As configured.
+        name: String,
+    },
+}

@@ -1,0 +1,45 @@
+//! What a restore tells while it runs, and how it is to treat rows that exist.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How records are treated whose rows exist already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// A row that exists is a conflict.
+    #[default]
+    Insert,
+    /// A row that exists is left as it is.
+    Skip,
+}
+
+/// A long piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading and checking every record; counted in records.
+    PreScan,
+    /// Writing; counted in records.
+    Load,
+    /// Everything between the last row and the end; not counted.
+    Finish,
+}
+
+/// Progress of a restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A phase begins; `total` is 0 where it is not counted.
+    Started {
+        /// Which.
+        phase: Phase,
+        /// Its size.
+        total: u64,
+    },
+    /// A phase goes on.
+    Progress {
+        /// Which.
+        phase: Phase,
+        /// How far.
+        done: u64,
+    },
+}

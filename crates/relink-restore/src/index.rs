@@ -1,0 +1,133 @@
+//! The sets of columns by which rows of a relation are found: primary keys, unique keys, referenced columns, natural keys.
+
+use relink_model::{Catalog, RelationId, TypeKind};
+
+/// Names an [`IndexSpec`] in its [`IndexRegistry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct IndexId(pub(crate) usize);
+
+/// What an index is there for; one set of columns can have several roles.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roles {
+    /// The primary key.
+    pub(crate) primary: bool,
+    /// The name of a plain unique key.
+    pub(crate) unique: Option<String>,
+    /// NULL parts of that unique key equal each other.
+    pub(crate) nulls_not_distinct: bool,
+    /// A foreign key references these columns.
+    pub(crate) referenced: bool,
+    /// The relation's rows are identified by these columns (its natural key).
+    pub(crate) identity: bool,
+}
+
+/// A set of columns of one relation.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexSpec {
+    pub(crate) relation: RelationId,
+    /// Indexes into the relation's columns, in key order.
+    pub(crate) columns: Vec<usize>,
+    /// Their names.
+    pub(crate) names: Vec<String>,
+    /// Their types.
+    pub(crate) kinds: Vec<TypeKind>,
+    pub(crate) roles: Roles,
+}
+
+impl IndexSpec {
+    /// Whether records are filed under the values that the export gives, not under those that references resolve to: references
+    /// by key name the export's own values.
+    pub(crate) fn files_original_values(&self) -> bool {
+        self.roles.primary || self.roles.referenced
+    }
+}
+
+/// All indexes of a restore.
+#[derive(Debug, Default)]
+pub(crate) struct IndexRegistry {
+    specs: Vec<IndexSpec>,
+    by_relation: Vec<Vec<IndexId>>,
+}
+
+impl IndexRegistry {
+    /// The indexes that a catalog asks for by itself: primary keys, plain unique keys, referenced columns.
+    pub(crate) fn of(catalog: &Catalog) -> Self {
+        let mut registry = Self { specs: Vec::new(), by_relation: vec![Vec::new(); catalog.relations.len()] };
+        for (id, relation) in catalog.iter() {
+            let position = |name: &String| relation.column(name).map(|(index, _)| index);
+            let positions = |names: &[String]| names.iter().map(position).collect::<Option<Vec<usize>>>();
+            if let Some(columns) = positions(relation.primary_key_columns()).filter(|columns| !columns.is_empty()) {
+                let index = registry.add(catalog, id, columns);
+                registry.specs[index.0].roles.primary = true;
+            }
+            for key in relation.unique_keys.iter().filter(|key| key.is_plain()) {
+                if let Some(columns) = positions(&key.columns) {
+                    let index = registry.add(catalog, id, columns);
+                    let roles = &mut registry.specs[index.0].roles;
+                    roles.unique = Some(key.name.to_string());
+                    roles.nulls_not_distinct = key.nulls_not_distinct;
+                }
+            }
+        }
+        for (id, relation) in catalog.iter() {
+            // A relation with two references and nothing else to tell its rows apart is a join table: the pair is its identity.
+            let sides: Vec<&String> =
+                relation.foreign_keys.iter().filter(|key| key.columns.len() == 1).map(|key| &key.columns[0]).collect();
+            if let ([first, second], true) = (sides.as_slice(), registry.of_relation(id).len() <= 1) {
+                let columns = [first, second].map(|name| relation.column(name).map(|(index, _)| index));
+                if let [Some(first), Some(second)] = columns {
+                    registry.add(catalog, id, vec![first, second]);
+                }
+            }
+            for key in &relation.foreign_keys {
+                let Some(target) = catalog.id(&key.referenced) else { continue };
+                let columns = key.referenced_columns.iter().map(|name| catalog.relation(target).column(name).map(|(i, _)| i));
+                if let Some(columns) = columns.collect::<Option<Vec<usize>>>() {
+                    let index = registry.add(catalog, target, columns);
+                    registry.specs[index.0].roles.referenced = true;
+                }
+            }
+        }
+        registry
+    }
+
+    /// The index over these columns, made if it is not there.
+    pub(crate) fn add(&mut self, catalog: &Catalog, relation: RelationId, columns: Vec<usize>) -> IndexId {
+        if let Some(index) = self.find(relation, &columns) {
+            return index;
+        }
+        let definition = catalog.relation(relation);
+        let index = IndexId(self.specs.len());
+        self.specs.push(IndexSpec {
+            relation,
+            names: columns.iter().map(|column| definition.columns[*column].name.clone()).collect(),
+            kinds: columns.iter().map(|column| definition.columns[*column].data_type.kind.clone()).collect(),
+            columns,
+            roles: Roles::default(),
+        });
+        self.by_relation[relation.index()].push(index);
+        index
+    }
+
+    /// The index over exactly these columns in this order.
+    pub(crate) fn find(&self, relation: RelationId, columns: &[usize]) -> Option<IndexId> {
+        self.by_relation[relation.index()].iter().copied().find(|index| self.specs[index.0].columns == columns)
+    }
+
+    /// Marks an index as what identifies its relation's rows.
+    pub(crate) fn mark_identity(&mut self, index: IndexId) {
+        self.specs[index.0].roles.identity = true;
+    }
+
+    pub(crate) fn spec(&self, index: IndexId) -> &IndexSpec {
+        &self.specs[index.0]
+    }
+
+    pub(crate) fn of_relation(&self, relation: RelationId) -> &[IndexId] {
+        &self.by_relation[relation.index()]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.specs.len()
+    }
+}

@@ -1,0 +1,321 @@
+//! From the names of an export to the names of a database: labels to relations, fields to columns, many-to-many fields to
+//! join tables, and the natural key of each relation. Configuration comes first, then profiles, then the naming rules:
+//!
+//! - Django dumps: `app.model` is table `app_model`; field `f` is column `f`, or `f_id` where that is a foreign key; a many-to-many
+//!   field `f` is join table `<table>_f`.
+//! - Table maps: the table's and columns' own names; else the one name that is equal but for case and separators
+//!   (`InvoiceLine` is `invoice_line`).
+
+use std::collections::HashMap;
+
+use relink_model::{
+    Catalog, Config, RelationId,
+    config::{ConfigError, NaturalKeyConfig},
+    suggest,
+};
+
+use crate::{
+    index::IndexRegistry,
+    natural::{self, KeyPart, NaturalKey, Through},
+    profile,
+};
+
+/// Where the records of a label go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LabelTarget {
+    /// Into this relation.
+    Relation(RelationId),
+    /// Nowhere: the configuration says so.
+    Ignored,
+    /// No relation was found.
+    Unknown {
+        /// What the naming rule asked for.
+        expected: String,
+        /// The nearest relation that exists.
+        nearest: Option<String>,
+    },
+}
+
+/// A many-to-many field: its lists become rows of a join table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JoinField {
+    /// The join table.
+    pub(crate) join: RelationId,
+    /// The join table's column that references the record's own row, and the column it references.
+    pub(crate) source_column: usize,
+    pub(crate) source_referenced: usize,
+    /// The join table's column that references the list's elements, their relation, and the column it references.
+    pub(crate) target_column: usize,
+    pub(crate) target: RelationId,
+    pub(crate) target_referenced: usize,
+}
+
+/// Where a field goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FieldTarget {
+    /// Into this column.
+    Column(usize),
+    /// Into a computed column: left out, as the database computes it.
+    Generated(usize),
+    /// Into a join table.
+    Join(JoinField),
+    /// Nowhere: the configuration says so.
+    Ignored,
+    /// No column was found.
+    Unknown {
+        /// The nearest column that exists.
+        nearest: Option<String>,
+    },
+}
+
+/// The names of one export matched to one catalog.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    /// By label of the export's index.
+    pub(crate) labels: Vec<LabelTarget>,
+    /// The natural keys of a relation: the configured one, or a profile's, or every unique key that can serve.
+    pub(crate) natural_keys: HashMap<RelationId, Vec<NaturalKey>>,
+    django: bool,
+    fields: HashMap<(RelationId, String), FieldTarget>,
+}
+
+impl Mapping {
+    /// Matches the labels of an export, and settles the natural keys. Adds the natural keys' columns to the registry.
+    pub(crate) fn new(
+        catalog: &Catalog,
+        registry: &mut IndexRegistry,
+        config: &Config,
+        labels: &[String],
+        django: bool,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let tables = config.resolve_tables(catalog)?;
+        let mut errors = Vec::new();
+        let mut configured = HashMap::new();
+        let mut fields = HashMap::new();
+        for (id, table, settings) in &tables {
+            for label in &settings.models {
+                configured.insert(label.to_ascii_lowercase(), *id);
+            }
+            for (field, column) in &settings.fields {
+                let target = if column.is_empty() {
+                    Ok(FieldTarget::Ignored)
+                } else {
+                    relink_model::config::require_column(catalog, *id, table, "fields", column)
+                        .map(|()| column_target(catalog, *id, catalog.relation(*id).column(column).map_or(0, |(i, _)| i)))
+                };
+                match target {
+                    Ok(target) => drop(fields.insert((*id, field.clone()), target)),
+                    Err(error) => errors.push(error),
+                }
+            }
+            for (field, join) in &settings.join_tables {
+                match catalog.find(join).and_then(|join| join_field(catalog, *id, join)) {
+                    Some(target) => drop(fields.insert((*id, field.clone()), FieldTarget::Join(target))),
+                    None => errors.push(ConfigError::Syntax {
+                        table: (*table).to_owned(),
+                        key: "join_tables".to_owned(),
+                        text: join.to_string(),
+                        expected: format!("a table with one foreign key to {table} and one more"),
+                    }),
+                }
+            }
+        }
+        let natural_keys = match natural_keys(catalog, registry, &tables) {
+            Ok(keys) => keys,
+            Err(more) => {
+                errors.extend(more);
+                HashMap::new()
+            }
+        };
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let labels = labels.iter().map(|label| label_target(catalog, config, &configured, label, django)).collect();
+        Ok(Self { labels, natural_keys, django, fields })
+    }
+
+    /// Where a field of a relation's records goes.
+    pub(crate) fn field(&self, catalog: &Catalog, relation: RelationId, field: &str) -> FieldTarget {
+        if let Some(target) = self.fields.get(&(relation, field.to_owned())) {
+            return target.clone();
+        }
+        let definition = catalog.relation(relation);
+        let exact = |name: &str| definition.column(name).map(|(index, _)| column_target(catalog, relation, index));
+        if let Some(target) = exact(field) {
+            return target;
+        }
+        if self.django {
+            if let Some(target) = exact(&format!("{field}_id")) {
+                return target;
+            }
+            let mut join_name = definition.name.clone();
+            join_name.name = format!("{}_{field}", join_name.name);
+            if let Some(target) = catalog.id(&join_name).and_then(|join| join_field(catalog, relation, join)) {
+                return FieldTarget::Join(target);
+            }
+        }
+        let folded = suggest::fold(field);
+        let mut same = definition.columns.iter().enumerate().filter(|(_, column)| suggest::fold(&column.name) == folded);
+        if let (Some((index, _)), None) = (same.next(), same.next()) {
+            return column_target(catalog, relation, index);
+        }
+        let nearest = suggest::nearest(field, definition.columns.iter().map(|column| column.name.as_str()));
+        FieldTarget::Unknown { nearest: nearest.map(str::to_owned) }
+    }
+
+    /// The natural key that a list of this many parts can mean: the only candidate of that arity.
+    pub(crate) fn natural_key(&self, relation: RelationId, arity: usize) -> Result<&NaturalKey, NoNaturalKey> {
+        let candidates = self.natural_keys.get(&relation).map_or(&[][..], Vec::as_slice);
+        let mut fitting = candidates.iter().filter(|key| key.arity() == arity);
+        match (candidates, fitting.next(), fitting.next()) {
+            ([], ..) => Err(NoNaturalKey::Unknown),
+            (_, Some(key), None) => Ok(key),
+            // A sole candidate of another arity: the error names its columns.
+            ([only], ..) => Ok(only),
+            (_, None, _) => Err(NoNaturalKey::NoneFits),
+            (_, Some(_), Some(_)) => Err(NoNaturalKey::SeveralFit),
+        }
+    }
+
+    /// The natural key by which rows of a relation are told apart: the only candidate there is.
+    pub(crate) fn identity(&self, relation: RelationId) -> Option<&NaturalKey> {
+        match self.natural_keys.get(&relation).map(Vec::as_slice) {
+            Some([only]) => Some(only),
+            _ => None,
+        }
+    }
+}
+
+/// Why a list cannot be read as a natural key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoNaturalKey {
+    /// The relation has no unique key besides its primary key, and none is configured.
+    Unknown,
+    /// No unique key has so many columns.
+    NoneFits,
+    /// Several unique keys have so many columns.
+    SeveralFit,
+}
+
+fn column_target(catalog: &Catalog, relation: RelationId, column: usize) -> FieldTarget {
+    if catalog.relation(relation).columns[column].generated.is_some() {
+        FieldTarget::Generated(column)
+    } else {
+        FieldTarget::Column(column)
+    }
+}
+
+fn label_target(
+    catalog: &Catalog,
+    config: &Config,
+    configured: &HashMap<String, RelationId>,
+    label: &str,
+    django: bool,
+) -> LabelTarget {
+    if config.ignore_models.iter().any(|ignored| ignored.eq_ignore_ascii_case(label)) {
+        return LabelTarget::Ignored;
+    }
+    if let Some(relation) = configured.get(&label.to_ascii_lowercase()) {
+        return LabelTarget::Relation(*relation);
+    }
+    let (expected, found) = if django {
+        let label = label.to_ascii_lowercase();
+        let expected = profile::model(&label).map_or_else(|| label.replacen('.', "_", 1), |model| model.table.clone());
+        let found = catalog.find(&expected);
+        (expected, found)
+    } else {
+        (label.to_owned(), catalog.find(label))
+    };
+    match found.or_else(|| catalog.find_folded(&expected)) {
+        Some(relation) => LabelTarget::Relation(relation),
+        None => {
+            let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
+            let nearest = suggest::nearest(&expected, names.iter().map(String::as_str)).map(str::to_owned);
+            LabelTarget::Unknown { expected, nearest }
+        }
+    }
+}
+
+/// A join table as seen from one of its ends. The first foreign key to `source` is the record's own side; a join table from a relation to
+/// itself references it twice, in column order (Django's `from_...`, `to_...`).
+fn join_field(catalog: &Catalog, source: RelationId, join: RelationId) -> Option<JoinField> {
+    let definition = catalog.relation(join);
+    let mut sides: Vec<(usize, RelationId, usize)> = (0..definition.columns.len())
+        .filter_map(|column| natural::single_reference(catalog, join, column).map(|(to, referenced)| (column, to, referenced)))
+        .collect();
+    let own = sides.iter().position(|(_, to, _)| *to == source)?;
+    let (source_column, _, source_referenced) = sides.remove(own);
+    let [(target_column, target, target_referenced)] = sides[..] else { return None };
+    Some(JoinField { join, source_column, source_referenced, target_column, target, target_referenced })
+}
+
+/// The natural keys: configured ones, then the profiles', then unique keys as candidates.
+fn natural_keys(
+    catalog: &Catalog,
+    registry: &mut IndexRegistry,
+    tables: &[(RelationId, &str, &relink_model::config::TableConfig)],
+) -> Result<HashMap<RelationId, Vec<NaturalKey>>, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    let mut keys: HashMap<RelationId, Vec<NaturalKey>> = HashMap::new();
+    for (id, _, settings) in tables {
+        if let Some(parts) = &settings.natural_key {
+            let parsed = match parts {
+                NaturalKeyConfig::Columns(parts) => natural::parse(catalog, registry, *id, parts, "configuration"),
+                NaturalKeyConfig::Tree(tree) => natural::parse_tree(catalog, registry, *id, tree, "configuration"),
+            };
+            match parsed {
+                Ok(key) => drop(keys.insert(*id, vec![key])),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    for (id, relation) in catalog.iter() {
+        if keys.contains_key(&id) {
+            continue;
+        }
+        // A profile's key for a table that has lost those columns is no mistake of the user's: it just does not apply.
+        let known = profile::natural_key(&relation.name.name)
+            .and_then(|parts| natural::parse(catalog, registry, id, parts, "profile").ok());
+        if let Some(key) = known {
+            keys.insert(id, vec![key]);
+            continue;
+        }
+        let unique = relation.unique_keys.iter().filter(|key| key.is_plain() && key.columns != relation.primary_key_columns());
+        let candidates: Vec<NaturalKey> = unique
+            .filter_map(|key| {
+                natural::parse(catalog, registry, id, &key.columns, &format!("unique key {}", key.name)).ok()
+            })
+            .collect();
+        if !candidates.is_empty() {
+            keys.insert(id, candidates);
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    for candidates in keys.values() {
+        if let [only] = candidates.as_slice() {
+            // A tree's rows are told apart by their paths.
+            registry.mark_identity(only.index);
+        }
+    }
+    link_nested(catalog, &mut keys);
+    Ok(keys)
+}
+
+/// Lets a part that is a foreign key column take a nested list, where the referenced relation has one natural key.
+fn link_nested(catalog: &Catalog, keys: &mut HashMap<RelationId, Vec<NaturalKey>>) {
+    let plain = keys.clone();
+    for candidates in keys.values_mut() {
+        for key in candidates {
+            let relation = key.relation;
+            for part in &mut key.parts {
+                let KeyPart::Column { column, nested } = part else { continue };
+                let Some((target, referenced_column)) = natural::single_reference(catalog, relation, *column) else { continue };
+                if let Some([only]) = plain.get(&target).map(Vec::as_slice) {
+                    *nested = Some(Through { key: Box::new(only.clone()), referenced_column });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a restore will do, as a plain value: which relations in which order, how each cycle is broken, and why.
+
+use std::collections::HashMap;
+
+use relink_graph::{Cycle, EdgeRef, LoadOrder, Way, WayKind};
+use relink_model::{Catalog, RelationId, RelationName};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    key::Ordinal,
+    rows::{self, RowEdge, RowId, RowOrder},
+    state::{Position, State},
+};
+
+/// The plan as it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Plan {
+    /// In the order in which they are carried out; relations that the export does not touch are left out.
+    pub steps: Vec<PlanStep>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PlanStep {
+    /// The relations loaded; several where they form a cycle.
+    pub relations: Vec<RelationName>,
+    /// Why now.
+    pub reason: String,
+    /// Records of the export, those of many-to-many lists included.
+    pub records: u64,
+    /// Records whose rows exist already.
+    pub existing: u64,
+    /// How the cycle is broken, where there is one.
+    pub cycle: Option<CyclePlan>,
+}
+
+/// How a cycle is broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CyclePlan {
+    /// The way chosen.
+    pub way: WayKind,
+    /// What that means here.
+    pub explanation: String,
+}
+
+/// A step with all that carrying it out needs.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// In the order in which they are loaded.
+    pub(crate) relations: Vec<RelationId>,
+    /// The order of the rows, where it is not relation by relation in file order.
+    pub(crate) sequence: Option<Vec<RowId>>,
+    /// The way a cycle is broken.
+    pub(crate) way: Option<Way>,
+}
+
+impl Step {
+    /// The keys whose references are inserted as NULL and updated after.
+    pub(crate) fn nulled(&self) -> &[EdgeRef] {
+        match &self.way {
+            Some(Way::NullThenUpdate { keys, .. }) => keys,
+            _ => &[],
+        }
+    }
+
+    /// The rows of the sequence in stretches of one relation.
+    pub(crate) fn stretches(&self, state: &State) -> Vec<(RelationId, Vec<(Ordinal, Position)>)> {
+        let mut stretches: Vec<(RelationId, Vec<(Ordinal, Position)>)> = Vec::new();
+        for (relation, ordinal) in self.sequence.iter().flatten() {
+            let row = (*ordinal, state.relation(*relation).positions[*ordinal as usize]);
+            match stretches.last_mut() {
+                Some((last, rows)) if last == relation => rows.push(row),
+                _ => stretches.push((*relation, vec![row])),
+            }
+        }
+        stretches
+    }
+}
+
+/// A cycle that nothing breaks.
+#[derive(Debug)]
+pub(crate) struct Unbreakable {
+    pub(crate) relations: Vec<RelationId>,
+    pub(crate) reason: String,
+    pub(crate) remedy: String,
+}
+
+/// Settles the plan from the load order and what the rows themselves allow.
+pub(crate) fn make(
+    catalog: &Catalog,
+    order: &LoadOrder,
+    state: &State,
+    edges: &[Vec<RowEdge>],
+) -> Result<(Plan, Vec<Step>), Vec<Unbreakable>> {
+    let mut plan = Plan::default();
+    let mut steps = Vec::new();
+    let mut unbreakable = Vec::new();
+    for (step, edges) in order.steps.iter().zip(edges) {
+        let touched = |id: &RelationId| state.relation(*id).records() + state.relation(*id).join_rows > 0;
+        if !step.relations.iter().any(touched) {
+            continue;
+        }
+        let (made, cycle) = match &step.cycle {
+            None => (Step { relations: step.relations.clone(), sequence: None, way: None }, None),
+            Some(cycle) => match break_cycle(catalog, &step.relations, cycle, state, edges) {
+                Ok((made, plan)) => (made, plan),
+                Err(error) => {
+                    unbreakable.push(error);
+                    continue;
+                }
+            },
+        };
+        plan.steps.push(PlanStep {
+            relations: step.relations.iter().map(|id| catalog.relation(*id).name.clone()).collect(),
+            reason: step.reason.clone(),
+            records: step.relations.iter().map(|id| state.relation(*id).records() + state.relation(*id).join_rows).sum(),
+            existing: step.relations.iter().map(|id| state.relation(*id).existing.len() as u64).sum(),
+            cycle,
+        });
+        steps.push(made);
+    }
+    if unbreakable.is_empty() { Ok((plan, steps)) } else { Err(unbreakable) }
+}
+
+/// The first way that the rows allow.
+fn break_cycle(
+    catalog: &Catalog,
+    relations: &[RelationId],
+    cycle: &Cycle,
+    state: &State,
+    edges: &[RowEdge],
+) -> Result<(Step, Option<CyclePlan>), Unbreakable> {
+    // Rows that exist are not loaded, so nothing waits for them.
+    let existing = |row: RowId| state.relation(row.0).existing.contains(&row.1);
+    let edges: Vec<RowEdge> = edges.iter().filter(|edge| !existing(edge.from) && !existing(edge.to)).copied().collect();
+    let mut refused = None;
+    for way in &cycle.ways {
+        let order = match way {
+            Way::RowOrder => relations,
+            Way::Defer { order, .. } | Way::NullThenUpdate { order, .. } | Way::Suspend { order, .. } => order,
+            Way::Refuse { reason, remedy } => {
+                refused = Some((reason.clone(), remedy.clone()));
+                continue;
+            }
+        };
+        let released: HashMap<EdgeRef, ()> = way.keys().iter().map(|key| (*key, ())).collect();
+        let counted: Vec<(RelationId, u64)> = order.iter().map(|id| (*id, state.relation(*id).records())).collect();
+        let waiting = edges.iter().filter(|edge| !released.contains_key(&edge.edge)).copied();
+        let sequence = match rows::order(&counted, waiting) {
+            RowOrder::Cyclic => continue,
+            RowOrder::File => None,
+            RowOrder::Sequence(sequence) => Some(sequence),
+        };
+        let needed = sequence.is_some() || *way != Way::RowOrder;
+        let plan = needed.then(|| CyclePlan { way: way.kind(), explanation: way.describe(catalog) });
+        let way = Some(way.clone()).filter(|way| *way != Way::RowOrder);
+        return Ok((Step { relations: order.to_vec(), sequence, way }, plan));
+    }
+    let names: Vec<String> = relations.iter().map(|id| catalog.relation(*id).name.to_string()).collect();
+    let (reason, remedy) = refused.unwrap_or_else(|| {
+        (
+            format!("the rows of {} reference each other in a circle, and nothing breaks it", names.join(", ")),
+            "make one of the foreign keys deferrable or one of the columns nullable".to_owned(),
+        )
+    });
+    Err(Unbreakable { relations: relations.to_vec(), reason, remedy })
+}

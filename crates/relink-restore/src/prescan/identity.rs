@@ -1,0 +1,166 @@
+//! Which records have a row in the target already, and which keys the others get.
+
+use std::{collections::HashMap, sync::Arc};
+
+use relink_model::{Relation, RelationId, Value};
+
+use super::{Needs, Scanner, Work, describe};
+use crate::{
+    Error, Mode, code,
+    decode::Row,
+    findings::{Spot, finding},
+    index::IndexId,
+    key::{Key, Ordinal},
+    state::External,
+};
+
+impl Scanner<'_> {
+    /// Finds the rows that the target holds already: by natural key where the relation has one, else by primary key.
+    pub(super) async fn identify(&mut self, works: &mut [Work]) -> Result<(), Error> {
+        let mut by_index: Needs = Needs::new();
+        let mut candidates = Vec::new();
+        for (at, work) in works.iter().enumerate() {
+            let id = work.row.shape.relation;
+            if work.identified || !self.state.relation(id).has_rows {
+                continue;
+            }
+            let mut keys = [None, None];
+            let mut waits = false;
+            for (filed, (index, slots)) in work.filed.iter().zip(&work.row.shape.indexes) {
+                let spec = self.registry.spec(*index);
+                if !spec.roles.identity && !spec.roles.primary {
+                    continue;
+                }
+                let Some(values) = work.row.values(slots) else {
+                    waits |= spec.roles.identity && !filed && !work.row.has_bad_cells();
+                    continue;
+                };
+                let Some(key) = Key::of(values.iter().copied().zip(&spec.kinds)) else { continue };
+                let values: Vec<Value> = values.into_iter().cloned().collect();
+                by_index.entry(*index).or_default().insert(key.clone(), values);
+                let natural = spec.roles.identity;
+                keys[usize::from(!natural)] = Some((*index, key.clone()));
+                if spec.roles.primary && natural {
+                    keys[1] = Some((*index, key));
+                }
+            }
+            if !waits {
+                candidates.push((at, keys));
+            }
+        }
+        let mut found: HashMap<(IndexId, Key), External> = HashMap::new();
+        for (index, keys) in by_index {
+            let keys: Vec<Vec<Value>> = keys.into_values().collect();
+            found.extend(self.look_up(index, &keys).await?.into_iter().map(|(key, external)| ((index, key), external)));
+        }
+        for (at, [natural, primary]) in candidates {
+            let work = &mut works[at];
+            work.identified = true;
+            let natural_row = natural.as_ref().and_then(|key| found.get(key)).cloned();
+            let primary_row = primary.as_ref().and_then(|key| found.get(key)).cloned();
+            let row = work.row.clone();
+            match (natural_row, primary_row) {
+                (Some(External::Row(payload)), _) => self.exists(&row, &payload)?,
+                (Some(External::Several), _) => self.ambiguous(&row)?,
+                (Some(External::Absent), Some(External::Row(_))) => self.id_taken(&row)?,
+                (None, Some(External::Row(payload))) => self.exists(&row, &payload)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The record's row is there already.
+    fn exists(&mut self, row: &Row, payload: &[Value]) -> Result<(), Error> {
+        let id = row.shape.relation;
+        let state = &mut self.state.relations[id.index()];
+        state.existing.insert(row.ordinal);
+        for (column, value) in state.payload.clone().into_iter().zip(payload) {
+            let own = row.shape.slot_of(column).and_then(|slot| row.cells[slot].value());
+            state.moved |= own.is_none_or(|own| own != value);
+            state.set_final(column, row.ordinal, value);
+        }
+        if self.mode == Mode::Skip {
+            return Ok(());
+        }
+        let catalog = Arc::clone(&self.catalog);
+        let relation = catalog.relation(id);
+        let key = shown_key(relation, payload, &self.state.relation(id).payload);
+        let mut found =
+            finding(code::EXISTING_ROW, &relation.name, format!("the target holds this row already ({})", key.join(", ")));
+        found.help = Some("--mode skip leaves existing rows as they are".to_owned());
+        Ok(self.findings.add(found, Some(record_spot(row)), None)?)
+    }
+
+    fn id_taken(&mut self, row: &Row) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let relation = catalog.relation(row.shape.relation);
+        let key: Vec<String> = relation
+            .primary_key_columns()
+            .iter()
+            .filter_map(|name| {
+                let slot = row.shape.slot_of(relation.column(name)?.0)?;
+                Some(format!("{name} = {}", describe(&row.cells[slot])))
+            })
+            .collect();
+        let message = format!("another row of the target has {} already", key.join(", "));
+        let mut found = finding(code::ID_TAKEN, &relation.name, message);
+        found.help = Some("the row there has another natural key, so it is not this record's".to_owned());
+        Ok(self.findings.add(found, Some(record_spot(row)), None)?)
+    }
+
+    fn ambiguous(&mut self, row: &Row) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let name = &catalog.relation(row.shape.relation).name;
+        let message = "several rows of the target have this record's natural key".to_owned();
+        let found = finding(code::AMBIGUOUS_NATURAL_KEY, name, message);
+        Ok(self.findings.add(found, Some(record_spot(row)), None)?)
+    }
+
+    /// Allots primary keys to the records without one, past every key there is, in file order.
+    pub(super) async fn allot(&mut self, id: RelationId) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let Some(column) = catalog.relation(id).columns.iter().position(relink_model::Column::is_numbered) else {
+            return Ok(());
+        };
+        if self.state.relation(id).nameless.is_empty() || self.recover_ids(id, column).await? {
+            return Ok(());
+        }
+        let state = self.state.relation(id);
+        let nameless: Vec<Ordinal> =
+            state.nameless.iter().copied().filter(|ordinal| !state.existing.contains(ordinal)).collect();
+        let first = self.first_free(id, column).await?;
+        let state = self.state.relation_mut(id);
+        for (value, ordinal) in (first..).zip(nameless) {
+            state.set_final(column, ordinal, &Value::Int(value));
+        }
+        Ok(())
+    }
+
+    /// The first number past every value of the column, in the export and in the target, and past the database's own counter.
+    pub(super) async fn first_free(&mut self, id: RelationId, column: usize) -> Result<i64, Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let relation = catalog.relation(id);
+        let dialect = self.connection.dialect();
+        let sql = format!("SELECT max({}) FROM {}", dialect.quote(&relation.columns[column].name), dialect.quote_relation(&relation.name));
+        let highest = match self.connection.query(&sql, &[]).await?.first().map(Vec::as_slice) {
+            Some([Value::Int(highest)]) => *highest,
+            _ => 0,
+        };
+        let next = self.connection.numbering(relation).await?.next.unwrap_or(1);
+        let given = self.state.relation(id).highest_given.unwrap_or(0);
+        Ok(next.max(highest.saturating_add(1)).max(given.saturating_add(1)).max(1))
+    }
+}
+
+/// The record as a whole.
+fn record_spot(row: &Row) -> Spot<'static> {
+    Spot { label: row.label, file_ordinal: row.file_ordinal, offset: row.offset, field: None }
+}
+
+/// `column = value` of an existing row's primary key.
+fn shown_key(relation: &Relation, payload: &[Value], columns: &[usize]) -> Vec<String> {
+    let primary = relation.primary_key_columns();
+    let parts = columns.iter().zip(payload).map(|(column, value)| (&relation.columns[*column].name, value));
+    parts.filter(|(name, _)| primary.contains(name)).map(|(name, value)| format!("{name} = {value}")).collect()
+}

@@ -1,0 +1,246 @@
+//! Rows of join tables, from the many-to-many lists of other records. A list belongs to its record: where the record's row exists and is
+//! skipped, so is its list.
+
+use std::sync::Arc;
+
+use relink_model::{RelationId, Value};
+
+use super::{Needs, Scanner, unresolved_finding};
+use crate::{
+    Error, Mode, code,
+    decode::{Cell, Row},
+    findings::{Spot, finding},
+    index::{IndexId, IndexRegistry},
+    key::{Found, Key, Ordinal},
+    mapping::{JoinField, Mapping},
+    state::{External, Resolution, State},
+    stream::{self, Order},
+};
+
+/// One row of a join table to be.
+pub(crate) struct JoinRow {
+    /// The record's own side.
+    pub(crate) source: Value,
+    /// The element's side.
+    pub(crate) target: Value,
+}
+
+impl Scanner<'_> {
+    /// Resolves the lists that fill a join table, and finds the rows that exist already.
+    pub(super) async fn join_rows(&mut self, join: RelationId, fields: &[(RelationId, JoinField)]) -> Result<(), Error> {
+        let explicit = self.state.relation(join).records();
+        let mut next = explicit as Ordinal;
+        for (source, field) in fields {
+            let joining = Joining::new(&self.registry, field, explicit);
+            let runs = self.runs[source.index()].clone();
+            let mut rows = stream::rows(&self.source, &self.decoder, Order::File(runs));
+            while let Some(chunk) = rows.recv().await {
+                let rows: Vec<Row> = chunk?.into_iter().map(|(row, _)| row).collect();
+                self.fetch_elements(field, &rows).await?;
+                let mut made = Vec::new();
+                for row in &rows {
+                    self.row_of_list(&joining, row, &mut made)?;
+                }
+                self.existing_pairs(&joining, &made, next).await?;
+                next += made.len() as Ordinal;
+            }
+        }
+        let catalog = Arc::clone(&self.catalog);
+        let numbered = catalog.relation(join).columns.iter().position(relink_model::Column::is_numbered);
+        let first = match numbered {
+            Some(column) => self.first_free(join, column).await?,
+            None => 0,
+        };
+        let state = self.state.relation_mut(join);
+        state.join_rows = u64::from(next) - explicit;
+        // Explicit records without a number took the first free ones.
+        state.first_join_number = first + state.nameless.len() as i64;
+        Ok(())
+    }
+
+    /// Looks up the elements that no record of the export has.
+    async fn fetch_elements(&mut self, field: &JoinField, rows: &[Row]) -> Result<(), Error> {
+        loop {
+            let mut needs = Needs::new();
+            for cell in rows.iter().flat_map(|row| list(row, field)) {
+                let context = Context { state: &self.state, registry: &self.registry, mapping: &self.mapping };
+                if let Resolution::Need(index, values) = resolve(&context, field, cell) {
+                    let key = Key::with_nulls(values.iter().zip(&self.registry.spec(index).kinds));
+                    needs.entry(index).or_default().insert(key, values);
+                }
+            }
+            if needs.is_empty() {
+                return Ok(());
+            }
+            self.fetch(needs).await?;
+        }
+    }
+
+    /// The join rows of one record's list; reports the elements that lead nowhere.
+    fn row_of_list(&mut self, joining: &Joining<'_>, row: &Row, made: &mut Vec<(Row, JoinRow)>) -> Result<(), Error> {
+        let field = joining.field;
+        let name = join_name(row, field);
+        let context = Context { state: &self.state, registry: &self.registry, mapping: &self.mapping };
+        let elements = elements(&context, joining, row);
+        for (cell, element) in elements {
+            match element {
+                Element::Row(join_row) => made.push((row.clone(), join_row)),
+                Element::Left => {}
+                Element::Unresolved(why) => {
+                    let catalog = Arc::clone(&self.catalog);
+                    let relation = &catalog.relation(row.shape.relation).name;
+                    let target = &catalog.relation(field.target).name;
+                    let mut found = unresolved_finding(relation, target, &super::describe(&cell), &why);
+                    found.field = name.map(str::to_owned);
+                    found.constraint = Some(catalog.relation(field.join).name.to_string());
+                    let offset = self.value_offset(row, name)?;
+                    let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: name };
+                    self.findings.add(found, Some(spot), None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of these join rows the target holds, or must be taken as held since their record is skipped.
+    async fn existing_pairs(
+        &mut self,
+        joining: &Joining<'_>,
+        made: &[(Row, JoinRow)],
+        first: Ordinal,
+    ) -> Result<(), Error> {
+        let Joining { field, pair, .. } = *joining;
+        let join = field.join;
+        let mut held = vec![false; made.len()];
+        for (held, (row, _)) in held.iter_mut().zip(made) {
+            *held = self.state.relation(row.shape.relation).existing.contains(&row.ordinal);
+        }
+        if let (true, Some(pair)) = (self.state.relation(join).has_rows, pair) {
+            let columns = self.registry.spec(pair).columns.clone();
+            let keys: Vec<Vec<Value>> = made.iter().map(|(_, made)| pair_values(&columns, field, made)).collect();
+            for (at, (_, external)) in self.look_up(pair, &keys).await?.into_iter().enumerate() {
+                if external == External::Absent || held[at] {
+                    continue;
+                }
+                held[at] = true;
+                if self.mode == Mode::Insert {
+                    let (row, made) = &made[at];
+                    let catalog = Arc::clone(&self.catalog);
+                    let message = format!("the target holds the row ({}, {}) already", made.source, made.target);
+                    let mut found = finding(code::EXISTING_ROW, &catalog.relation(join).name, message);
+                    found.field = join_name(row, field).map(str::to_owned);
+                    found.help = Some("--mode skip leaves existing rows as they are".to_owned());
+                    let spot = Spot {
+                        label: row.label,
+                        file_ordinal: row.file_ordinal,
+                        offset: row.offset,
+                        field: join_name(row, field),
+                    };
+                    self.findings.add(found, Some(spot), None)?;
+                }
+            }
+        }
+        let existing = &mut self.state.relation_mut(join).existing;
+        existing.extend((first..).zip(&held).filter(|(_, held)| **held).map(|(ordinal, _)| ordinal));
+        Ok(())
+    }
+}
+
+/// What elements are resolved with.
+pub(crate) struct Context<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) registry: &'a IndexRegistry,
+    pub(crate) mapping: &'a Mapping,
+}
+
+/// A many-to-many field at work.
+#[derive(Clone, Copy)]
+pub(crate) struct Joining<'a> {
+    pub(crate) field: &'a JoinField,
+    /// Records of the join table that the export holds besides the lists.
+    explicit: u64,
+    /// The index over both sides, where there is one.
+    pair: Option<IndexId>,
+}
+
+impl<'a> Joining<'a> {
+    pub(crate) fn new(registry: &IndexRegistry, field: &'a JoinField, explicit: u64) -> Self {
+        let pair = registry.find(field.join, &[field.source_column, field.target_column]);
+        let pair = pair.or_else(|| registry.find(field.join, &[field.target_column, field.source_column]));
+        Self { field, explicit, pair }
+    }
+}
+
+/// What becomes of an element of a list.
+pub(crate) enum Element {
+    /// A row of the join table.
+    Row(JoinRow),
+    /// Nothing: the row stands in the export as a record of the join table, too, or something about it has been reported elsewhere.
+    Left,
+    /// It leads nowhere, or to several rows.
+    Unresolved(Resolution),
+}
+
+/// The elements of a record's list with what becomes of them.
+pub(crate) fn elements(context: &Context<'_>, joining: &Joining<'_>, row: &Row) -> Vec<(Cell, Element)> {
+    let field = joining.field;
+    let source = context.state.relation(row.shape.relation).final_value(field.source_referenced, row.ordinal);
+    list(row, field).iter().map(|cell| (cell.clone(), element(context, joining, &source, cell))).collect()
+}
+
+fn element(context: &Context<'_>, joining: &Joining<'_>, source: &Value, cell: &Cell) -> Element {
+    let target = match resolve(context, joining.field, cell) {
+        Resolution::Record(_, value) | Resolution::Target(value) => match (value, cell) {
+            (Some(value), _) if !value.is_null() => value,
+            (None, Cell::Value(value)) => value.clone(),
+            _ => return Element::Left,
+        },
+        why @ (Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed) => return Element::Unresolved(why),
+        Resolution::Pending | Resolution::Need(..) => return Element::Left,
+    };
+    if source.is_null() {
+        return Element::Left;
+    }
+    let made = JoinRow { source: source.clone(), target };
+    if let (true, Some(pair)) = (joining.explicit > 0, joining.pair) {
+        let spec = context.registry.spec(pair);
+        let values = pair_values(&spec.columns, joining.field, &made);
+        let key = Key::with_nulls(values.iter().zip(&spec.kinds));
+        if context.state.indexes[pair.0].records.get(&key) != Found::Nowhere {
+            return Element::Left;
+        }
+    }
+    Element::Row(made)
+}
+
+/// The elements of a record's list; none where the record has no such field.
+fn list<'r>(row: &'r Row, field: &JoinField) -> &'r [Cell] {
+    let at = row.shape.joins.iter().position(|(_, candidate)| candidate == field);
+    at.map_or(&[], |at| &row.joins[at])
+}
+
+fn join_name<'r>(row: &'r Row, field: &JoinField) -> Option<&'r str> {
+    let (position, _) = row.shape.joins.iter().find(|(_, candidate)| candidate == field)?;
+    Some(&row.shape.names[*position])
+}
+
+/// Where an element of a list leads.
+fn resolve(context: &Context<'_>, field: &JoinField, cell: &Cell) -> Resolution {
+    let Context { state, registry, mapping } = context;
+    match cell {
+        Cell::Natural(natural) => {
+            state.by_natural_key(registry, mapping, field.target, field.target_referenced, natural)
+        }
+        Cell::Value(value) => {
+            let Some(index) = registry.find(field.target, &[field.target_referenced]) else { return Resolution::Missing };
+            state.by_key(registry, field.target, index, &[value])
+        }
+        // Reported where it was read.
+        Cell::Bad | Cell::Allotted => Resolution::Pending,
+    }
+}
+
+fn pair_values(columns: &[usize], field: &JoinField, made: &JoinRow) -> Vec<Value> {
+    let side = |column: &usize| if *column == field.source_column { made.source.clone() } else { made.target.clone() };
+    columns.iter().map(side).collect()
+}

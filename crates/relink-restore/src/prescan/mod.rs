@@ -1,0 +1,474 @@
+//! The pre-scan: reads every record once, before anything is written, in load order. It fits each value to its column, files
+//! each key, resolves each reference in the export or in the target, finds the rows that exist already, and reports every problem
+//! together. It writes nothing; its lookups run in the restore's own transaction.
+
+mod identity;
+mod nameless;
+mod tree;
+pub(crate) mod joins;
+
+use std::{collections::HashMap, sync::Arc};
+
+use relink_db::Connection;
+use relink_export::{Run, Source};
+use relink_graph::{EdgeRef, LoadOrder, LoadStep};
+use relink_model::{Catalog, Enforcement, Finding, MatchKind, RelationId, RelationName, Value};
+
+use crate::{
+    Error, Event, Mode, Phase, code,
+    decode::{Cell, Decoder, Problem, Row, excerpt},
+    findings::{Findings, Spot, finding},
+    index::{IndexId, IndexRegistry, Roles},
+    key::{Key, Ordinal},
+    mapping::{JoinField, Mapping},
+    rows::RowEdge,
+    state::{self, External, Position, Resolution, State},
+    stream::{self, Order},
+};
+
+/// What the pre-scan found out.
+pub(crate) struct Survey {
+    pub(crate) state: State,
+    pub(crate) findings: Findings,
+    /// References between rows of one component, by step of the load order.
+    pub(crate) edges: Vec<Vec<RowEdge>>,
+    /// The many-to-many fields that fill each join table.
+    pub(crate) joins: HashMap<RelationId, Vec<(RelationId, JoinField)>>,
+}
+
+/// What the pre-scan works on.
+pub(crate) struct Scanner<'a> {
+    pub(crate) connection: &'a mut dyn Connection,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) registry: Arc<IndexRegistry>,
+    pub(crate) mapping: Arc<Mapping>,
+    pub(crate) decoder: Arc<Decoder>,
+    pub(crate) source: Source,
+    /// The runs of each relation's records.
+    pub(crate) runs: Vec<Vec<Run>>,
+    pub(crate) mode: Mode,
+    pub(crate) state: State,
+    pub(crate) findings: Findings,
+    /// Row edges of the component at hand.
+    edges: Vec<RowEdge>,
+    component: Vec<RelationId>,
+    /// Rows of the component whose references may lead to records not read yet.
+    pending: Vec<Work>,
+    joins: HashMap<RelationId, Vec<(RelationId, JoinField)>>,
+}
+
+/// A row on its way through the pre-scan.
+struct Work {
+    row: Row,
+    /// By reference of the shape: settled.
+    settled: Vec<bool>,
+    /// By index of the shape: filed.
+    filed: Vec<bool>,
+    identified: bool,
+}
+
+type Needs = HashMap<IndexId, HashMap<Key, Vec<Value>>>;
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(
+        connection: &'a mut dyn Connection,
+        decoder: Arc<Decoder>,
+        source: Source,
+        runs: Vec<Vec<Run>>,
+        mode: Mode,
+        findings: Findings,
+    ) -> Self {
+        let state = State::new(&decoder.catalog, &decoder.registry, &decoder.mapping);
+        Self {
+            connection,
+            catalog: Arc::clone(&decoder.catalog),
+            registry: Arc::clone(&decoder.registry),
+            mapping: Arc::clone(&decoder.mapping),
+            decoder,
+            findings,
+            source,
+            runs,
+            mode,
+            state,
+            edges: Vec::new(),
+            component: Vec::new(),
+            pending: Vec::new(),
+            joins: HashMap::new(),
+        }
+    }
+
+    /// Reads everything in load order.
+    pub(crate) async fn run(mut self, order: &LoadOrder, events: &mut dyn FnMut(Event)) -> Result<Survey, Error> {
+        self.find_rows().await?;
+        for (id, _) in self.catalog.clone().iter() {
+            // Relations without records are complete from the start: what they lack, only the target can have.
+            self.state.relation_mut(id).scanned = self.runs[id.index()].is_empty();
+            if self.runs[id.index()].is_empty() {
+                self.file_tree(id).await?;
+            }
+        }
+        let mut edges = Vec::with_capacity(order.steps.len());
+        let mut done = 0;
+        for step in &order.steps {
+            edges.push(self.step(step, &mut done, events).await?);
+        }
+        Ok(Survey { state: self.state, findings: self.findings, edges, joins: self.joins })
+    }
+
+    async fn step(&mut self, step: &LoadStep, done: &mut u64, events: &mut dyn FnMut(Event)) -> Result<Vec<RowEdge>, Error> {
+        self.component.clone_from(&step.relations);
+        self.edges.clear();
+        for relation in &step.relations {
+            self.relation(*relation, done, events).await?;
+        }
+        for relation in &step.relations {
+            self.state.relation_mut(*relation).scanned = true;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.settle(pending, true).await?;
+        for relation in &step.relations {
+            if let Some(fields) = self.joins.get(relation).cloned() {
+                self.join_rows(*relation, &fields).await?;
+            }
+        }
+        Ok(std::mem::take(&mut self.edges))
+    }
+
+    /// Asks which relations hold rows: a statement for a few hundred relations.
+    async fn find_rows(&mut self) -> Result<(), Error> {
+        const RELATIONS_PER_STATEMENT: usize = 200;
+        let catalog = Arc::clone(&self.catalog);
+        let all: Vec<RelationId> = catalog.iter().map(|(id, _)| id).collect();
+        for ids in all.chunks(RELATIONS_PER_STATEMENT) {
+            let dialect = self.connection.dialect();
+            let parts = ids.iter().map(|id| {
+                let name = dialect.quote_relation(&catalog.relation(*id).name);
+                format!("SELECT {} AS relation, CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END AS found", id.0)
+            });
+            let sql = parts.collect::<Vec<_>>().join(" UNION ALL ");
+            for row in self.connection.query(&sql, &[]).await? {
+                if let [Value::Int(id), Value::Int(1)] = row[..] {
+                    self.state.relations[id as usize].has_rows = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn relation(&mut self, id: RelationId, done: &mut u64, events: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        let runs = self.runs[id.index()].clone();
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let mut rows = stream::rows(&self.source, &self.decoder, Order::File(runs));
+        while let Some(chunk) = rows.recv().await {
+            let chunk = chunk?;
+            *done += chunk.len() as u64;
+            let mut works = Vec::with_capacity(chunk.len());
+            for (row, problems) in chunk {
+                works.push(self.enter(row, problems)?);
+            }
+            self.settle(works, false).await?;
+            events(Event::Progress { phase: Phase::PreScan, done: *done });
+        }
+        self.allot(id).await?;
+        self.file_tree(id).await
+    }
+
+    /// Takes a row in: its position, its problems, and its own keys.
+    fn enter(&mut self, row: Row, problems: Vec<Problem>) -> Result<Work, Error> {
+        let id = row.shape.relation;
+        let catalog = Arc::clone(&self.catalog);
+        let name = &catalog.relation(id).name;
+        for problem in problems {
+            let spot = Spot {
+                label: row.label,
+                file_ordinal: row.file_ordinal,
+                offset: problem.offset.unwrap_or(row.offset),
+                field: problem.field.as_deref().filter(|_| problem.offset.is_some()),
+            };
+            let mut found = finding(problem.code, name, problem.message);
+            found.field.clone_from(&problem.field);
+            found.help = problem.help;
+            self.findings.add(found, Some(spot), None)?;
+        }
+        let state = self.state.relation_mut(id);
+        if row.cells.contains(&Cell::Allotted) {
+            state.nameless.push(row.ordinal);
+        }
+        state.positions.push(Position { offset: row.offset, file_ordinal: row.file_ordinal, label: row.label });
+        let mut work = Work {
+            settled: vec![false; row.shape.references.len()],
+            filed: vec![false; row.shape.indexes.len()],
+            identified: false,
+            row,
+        };
+        if let Some(numbered) = catalog.relation(id).columns.iter().position(relink_model::Column::is_numbered) {
+            if let Some(Value::Int(given)) = work.row.shape.slot_of(numbered).and_then(|slot| work.row.cells[slot].value()) {
+                let state = self.state.relation_mut(id);
+                state.highest_given = state.highest_given.max(Some(*given));
+            }
+        }
+        for (_, join) in &work.row.shape.joins {
+            let fields = self.joins.entry(join.join).or_default();
+            if !fields.iter().any(|(source, field)| *source == id && field == join) {
+                fields.push((id, join.clone()));
+            }
+        }
+        self.file(&mut work, true)?;
+        Ok(work)
+    }
+
+    /// Files the row under the keys whose values are settled; `original`: those that go by the export's own values.
+    fn file(&mut self, work: &mut Work, original: bool) -> Result<(), Error> {
+        let registry = Arc::clone(&self.registry);
+        let shape = Arc::clone(&work.row.shape);
+        for (at, (index, slots)) in shape.indexes.iter().enumerate() {
+            let spec = registry.spec(*index);
+            if work.filed[at] || original && !spec.files_original_values() {
+                continue;
+            }
+            let Some(values) = work.row.values(slots) else { continue };
+            work.filed[at] = true;
+            let parts = values.iter().copied().zip(&spec.kinds);
+            let key = match Key::of(parts.clone()) {
+                Some(key) => key,
+                None if spec.roles.identity || spec.roles.nulls_not_distinct => Key::with_nulls(parts),
+                None => continue,
+            };
+            let has_null = values.iter().any(|value| value.is_null());
+            let first = self.state.indexes[index.0].records.insert(key, work.row.ordinal);
+            if let Some(first) = first {
+                let alike = unique_name(&spec.roles, has_null).or_else(|| {
+                    // Without a primary key of its own a record is what its natural key says: twice the same is one too many.
+                    let nameless = spec.roles.identity && work.row.cells.contains(&Cell::Allotted);
+                    nameless.then(|| "natural key".to_owned())
+                });
+                if let Some(constraint) = alike {
+                    let shown: Vec<String> =
+                        spec.names.iter().zip(&values).map(|(name, value)| format!("{name} = {value}")).collect();
+                    self.duplicate(&work.row, &constraint, &shown.join(", "), slots, first)?;
+                }
+            }
+        }
+        for (slot, column) in shape.columns.iter().enumerate() {
+            if let Cell::Value(value) = &work.row.cells[slot] {
+                self.state.relations[shape.relation.index()].set_final(*column, work.row.ordinal, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn duplicate(&mut self, row: &Row, constraint: &str, shown: &str, slots: &[usize], first: Ordinal) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let name = &catalog.relation(row.shape.relation).name;
+        let position = self.state.relation(row.shape.relation).positions[first as usize];
+        let mut found = finding(code::DUPLICATE_KEY, name, format!("{shown} stands in another record already"));
+        found.constraint = Some(constraint.to_owned());
+        found.help = Some("remove one of the two records, or give one of them another key".to_owned());
+        let field = slots.first().and_then(|slot| row.shape.field_of(*slot)).map(str::to_owned);
+        found.field.clone_from(&field);
+        let offset = self.value_offset(row, field.as_deref())?;
+        let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
+        let other = Spot { label: position.label, file_ordinal: position.file_ordinal, offset: position.offset, field: None };
+        Ok(self.findings.add(found, Some(spot), Some(other))?)
+    }
+
+    /// Resolves the references of these rows, files them, and finds those that exist. Rows that may refer to records not read yet wait
+    /// for the end of the component, unless this is it.
+    async fn settle(&mut self, mut works: Vec<Work>, last: bool) -> Result<(), Error> {
+        loop {
+            let mut needs = Needs::new();
+            for work in &mut works {
+                self.resolve(work, &mut needs)?;
+            }
+            if needs.is_empty() {
+                break;
+            }
+            self.fetch(needs).await?;
+        }
+        for work in &mut works {
+            self.file(work, false)?;
+        }
+        self.identify(&mut works).await?;
+        if !last {
+            self.pending.extend(works.into_iter().filter(|work| work.settled.contains(&false)));
+        }
+        Ok(())
+    }
+
+    /// Settles what can be settled of a row's references.
+    fn resolve(&mut self, work: &mut Work, needs: &mut Needs) -> Result<(), Error> {
+        let shape = Arc::clone(&work.row.shape);
+        let catalog = Arc::clone(&self.catalog);
+        for (at, reference) in shape.references.iter().enumerate() {
+            if work.settled[at] {
+                continue;
+            }
+            let natural = match (&reference.slots[..], &work.row.cells[reference.slots[0]]) {
+                ([slot], Cell::Natural(natural)) => Some((*slot, natural.clone())),
+                _ => None,
+            };
+            let resolution = if let Some((_, natural)) = &natural {
+                let wanted = self.registry.spec(reference.index).columns[0];
+                self.state.by_natural_key(&self.registry, &self.mapping, reference.target, wanted, natural)
+            } else {
+                let Some(values) = work.row.values(&reference.slots) else {
+                    work.settled[at] = true;
+                    continue;
+                };
+                let foreign_key = &catalog.relation(shape.relation).foreign_keys[reference.key];
+                let nulls = values.iter().filter(|value| value.is_null()).count();
+                if nulls == values.len() || nulls > 0 && foreign_key.match_kind == MatchKind::Simple {
+                    work.settled[at] = true;
+                    continue;
+                }
+                if nulls > 0 { Resolution::Missing } else { self.state.by_key(&self.registry, reference.target, reference.index, &values) }
+            };
+            match resolution {
+                Resolution::Pending => continue,
+                Resolution::Need(index, values) => {
+                    let kinds = &self.registry.spec(index).kinds;
+                    let key = Key::with_nulls(values.iter().zip(kinds));
+                    needs.entry(index).or_default().insert(key, values);
+                    continue;
+                }
+                Resolution::Record(ordinal, value) => {
+                    self.note_edge(&work.row, reference.key, reference.target, ordinal);
+                    self.follow(work, &reference.slots, natural.is_some(), value);
+                }
+                Resolution::Target(value) => self.follow(work, &reference.slots, natural.is_some(), value),
+                Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed => {
+                    self.unresolved(&work.row, at, &resolution)?;
+                    if let Some((slot, _)) = natural {
+                        work.row.cells[slot] = Cell::Bad;
+                    }
+                }
+            }
+            work.settled[at] = true;
+        }
+        Ok(())
+    }
+
+    /// Puts the referenced row's own value in place of the reference.
+    fn follow(&mut self, work: &mut Work, slots: &[usize], natural: bool, value: Option<Value>) {
+        let [slot] = slots else { return };
+        match value {
+            // The referenced record's own key is bad; that is reported where it stands.
+            None | Some(Value::Null) if natural => work.row.cells[*slot] = Cell::Bad,
+            Some(value) if !value.is_null() => {
+                if work.row.cells[*slot] != Cell::Value(value.clone()) {
+                    let shape = &work.row.shape;
+                    let state = &mut self.state.relations[shape.relation.index()];
+                    if !natural && state.payload.contains(&shape.columns[*slot]) {
+                        state.moved = true;
+                    }
+                    work.row.cells[*slot] = Cell::Value(value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note_edge(&mut self, row: &Row, key: usize, target: RelationId, ordinal: Ordinal) {
+        if !self.component.contains(&target) {
+            return;
+        }
+        let enforcement = self.catalog.relation(row.shape.relation).foreign_keys[key].enforcement;
+        if matches!(enforcement, Enforcement::Enforced | Enforcement::NotValidated) {
+            let edge = EdgeRef { referencing: row.shape.relation, key };
+            self.edges.push(RowEdge { edge, from: (row.shape.relation, row.ordinal), to: (target, ordinal) });
+        }
+    }
+
+    /// Reports a reference that leads nowhere, or to several rows.
+    fn unresolved(&mut self, row: &Row, at: usize, resolution: &Resolution) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let shape = Arc::clone(&row.shape);
+        let reference = &shape.references[at];
+        let relation = catalog.relation(shape.relation);
+        let foreign_key = &relation.foreign_keys[reference.key];
+        let target = &catalog.relation(reference.target).name;
+        let shown: Vec<String> = reference.slots.iter().map(|slot| describe(&row.cells[*slot])).collect();
+        let field = reference.slots.first().and_then(|slot| shape.field_of(*slot)).map(str::to_owned);
+        let shown = shown.join(", ");
+        let mut found = unresolved_finding(&relation.name, target, &shown, resolution);
+        found.constraint = Some(foreign_key.name.as_ref().map_or_else(|| foreign_key.describe(&relation.name), ToString::to_string));
+        found.field.clone_from(&field);
+        if foreign_key.enforcement == Enforcement::NotEnforced {
+            found.severity = relink_model::Severity::Warning;
+        }
+        let offset = self.value_offset(row, field.as_deref())?;
+        let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
+        Ok(self.findings.add(found, Some(spot), None)?)
+    }
+
+    /// Where a field's value stands; the record's start where there is no field.
+    fn value_offset(&self, row: &Row, field: Option<&str>) -> Result<u64, Error> {
+        let Some(field) = field else { return Ok(row.offset) };
+        let record = self.findings.source().record_at(row.label, row.file_ordinal, row.offset)?;
+        let fields = record.fields()?;
+        Ok(fields.get(field).map_or(row.offset, |value| value.offset()))
+    }
+
+    /// Looks up what is needed, in the target, and remembers it.
+    async fn fetch(&mut self, needs: Needs) -> Result<(), Error> {
+        for (index, keys) in needs {
+            let keys: Vec<Vec<Value>> = keys.into_values().collect();
+            for (key, external) in self.look_up(index, &keys).await? {
+                self.state.indexes[index.0].external.insert(key, external);
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_up(&mut self, index: IndexId, keys: &[Vec<Value>]) -> Result<Vec<(Key, External)>, Error> {
+        let payload = self.state.relation(self.registry.spec(index).relation).payload.clone();
+        Ok(state::look_up(self.connection, &self.catalog, &self.registry, &payload, index, keys).await?)
+    }
+}
+
+/// The unique key that two records with equal values break.
+fn unique_name(roles: &Roles, has_null: bool) -> Option<String> {
+    if roles.primary {
+        return Some("primary key".to_owned());
+    }
+    roles.unique.clone().filter(|_| !has_null || roles.nulls_not_distinct)
+}
+
+/// The finding of a reference that leads nowhere, or to several rows.
+fn unresolved_finding(relation: &RelationName, target: &RelationName, shown: &str, why: &Resolution) -> Finding {
+    if *why == Resolution::Unnamed {
+        let message = format!(
+            "{shown} references {target} by id, and the export leaves out the ids of {target}: which row is meant is not known"
+        );
+        let mut found = finding(code::UNNAMED_REFERENCE, relation, message);
+        found.help = Some("export with --natural-foreign beside --natural-primary, or without --natural-primary".to_owned());
+        return found;
+    }
+    if *why == Resolution::Ambiguous {
+        let mut found = finding(
+            code::AMBIGUOUS_NATURAL_KEY,
+            relation,
+            format!("{shown} names several rows of {target}: which one is meant is not known"),
+        );
+        found.help = Some("export these references by primary key, or make the natural key unique".to_owned());
+        return found;
+    }
+    let mut found = finding(
+        code::DANGLING_REFERENCE,
+        relation,
+        format!("{shown} references a row of {target} that is neither in the export nor in the target"),
+    );
+    found.help = Some(format!("add the row of {target} to the export or the target, or mend the reference"));
+    found
+}
+
+/// A cell in words.
+fn describe(cell: &Cell) -> String {
+    match cell {
+        Cell::Value(value) => excerpt(&value.to_string()),
+        Cell::Natural(natural) => excerpt(&natural.to_string()),
+        Cell::Allotted | Cell::Bad => "?".to_owned(),
+    }
+}

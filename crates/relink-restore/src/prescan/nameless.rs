@@ -1,0 +1,91 @@
+//! Ids that an export leaves out (`dumpdata --natural-primary`) although other records refer to them by id (no `--natural-foreign`).
+//!
+//! `dumpdata` writes the records of a model in the order of their primary keys. Where as many distinct ids are referred to as there are
+//! records without one, the order decides which is whose, beyond doubt: the smallest id is the first record's. With fewer references than
+//! records nothing decides, and each such reference is reported for what it is.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use relink_export::{Format, Run};
+use relink_model::{Enforcement, RelationId, Value};
+
+use super::Scanner;
+use crate::{
+    Error,
+    decode::{Cell, Row},
+    index::IndexId,
+    key::{Key, Ordinal},
+    stream::{self, Order},
+};
+
+impl Scanner<'_> {
+    /// Gives the records without an id the ids that references mean, if the order of records decides them. Whether it did; where
+    /// references exist that nothing decides, the relation is marked so.
+    pub(super) async fn recover_ids(&mut self, id: RelationId, column: usize) -> Result<bool, Error> {
+        let Some(index) = self.registry.find(id, &[column]) else { return Ok(false) };
+        if self.source.format() == Format::TableMap {
+            return Ok(false);
+        }
+        let referenced = self.referenced_ids(id, index).await?;
+        if referenced.is_empty() {
+            return Ok(false);
+        }
+        let state = self.state.relation(id);
+        if referenced.len() != state.nameless.len() || state.records() != state.nameless.len() as u64 {
+            self.state.relation_mut(id).unnamed = true;
+            return Ok(false);
+        }
+        let nameless: Vec<Ordinal> = state.nameless.clone();
+        for (ordinal, value) in nameless.into_iter().zip(referenced) {
+            self.state.indexes[index.0].records.insert(Key::Int(value), ordinal);
+            let state = self.state.relation_mut(id);
+            state.highest_given = state.highest_given.max(Some(value));
+            if state.existing.contains(&ordinal) {
+                state.moved |= state.final_value(column, ordinal) != Value::Int(value);
+            } else {
+                state.set_final(column, ordinal, &Value::Int(value));
+            }
+        }
+        Ok(true)
+    }
+
+    /// The distinct ids by which records of the export refer to this relation, through keys that the database enforces.
+    async fn referenced_ids(&mut self, id: RelationId, index: IndexId) -> Result<BTreeSet<i64>, Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let mut sources: BTreeSet<RelationId> = BTreeSet::new();
+        for (from, key) in catalog.referencing(id) {
+            if matches!(key.enforcement, Enforcement::Enforced | Enforcement::NotValidated) {
+                sources.insert(from);
+                // A join table is filled by the lists of the relations that it references.
+                let relation = catalog.relation(from);
+                sources.extend(relation.foreign_keys.iter().filter_map(|side| catalog.id(&side.referenced)));
+            }
+        }
+        let runs: Vec<Vec<Run>> = sources.iter().map(|source| self.runs[source.index()].clone()).collect();
+        let mut ids = BTreeSet::new();
+        for runs in runs.into_iter().filter(|runs| !runs.is_empty()) {
+            let mut rows = stream::rows(&self.source, &self.decoder, Order::File(runs));
+            while let Some(chunk) = rows.recv().await {
+                for (row, _) in chunk? {
+                    ids.extend(references(&row, id, index));
+                }
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// The ids of `target` to which one row refers by key, many-to-many lists included.
+fn references(row: &Row, target: RelationId, index: IndexId) -> Vec<i64> {
+    let shape = &row.shape;
+    let keys = shape.references.iter().filter(|reference| reference.index == index);
+    let cells = keys.flat_map(|reference| &reference.slots).map(|slot| &row.cells[*slot]);
+    let lists = shape.joins.iter().zip(&row.joins).filter(|((_, field), _)| field.target == target).flat_map(|(_, cells)| cells);
+    cells
+        .chain(lists)
+        .filter_map(|cell| match cell {
+            Cell::Value(Value::Int(id)) => Some(*id),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,60 @@
+"""Fixtures of the judges: fresh databases on every dialect, and the corpora."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from databases import Database, MySql, Postgres, Sqlite, server_url
+
+DIALECTS = ["sqlite", "postgres", "mysql"]
+
+
+def missing(what: str):
+    """On a developer's machine a missing server is a visible skip; under CI it is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}, and CI=true", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture
+def make_database(tmp_path):
+    """Makes fresh, empty databases by dialect; they are dropped with the test."""
+    made: list[Database] = []
+
+    def make(dialect: str, template: str | None = None) -> Database:
+        if dialect == "sqlite":
+            database: Database = Sqlite(tmp_path / f"target{len(made)}.sqlite")
+        elif not server_url(dialect):
+            missing(f"no server of {dialect}: use tests/run")
+        elif dialect == "postgres":
+            database = Postgres(server_url(dialect), template)
+        else:
+            database = MySql(server_url(dialect))
+        made.append(database)
+        return database
+
+    yield make
+    for database in made:
+        database.drop()
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def database(dialect, make_database) -> Database:
+    return make_database(dialect)
+
+
+def corpora_folder() -> Path | None:
+    """The folder that RELINK_CORPORA names; a name that leads nowhere is an error and no skip."""
+    named = os.environ.get("RELINK_CORPORA")
+    if not named:
+        return None
+    folder = Path(named)
+    if not (folder / "README.md").is_file():
+        raise pytest.UsageError(f"RELINK_CORPORA={named} holds no corpora")
+    return folder
