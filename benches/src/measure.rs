@@ -66,7 +66,7 @@ pub fn measure(mut command: Command, server: Option<&Server>) -> io::Result<Usag
 ///
 /// # Errors
 /// Where the file cannot be opened.
-pub fn feed(command: &mut Command, script: &Path) -> io::Result<()> {
+pub(crate) fn feed(command: &mut Command, script: &Path) -> io::Result<()> {
     command.stdin(Stdio::from(File::open(script)?));
     Ok(())
 }

@@ -98,8 +98,12 @@ impl Connection for Faulty {
         through!(self, self.inner.introspect())
     }
 
-    async fn missing_privileges(&mut self, relations: &[&Relation]) -> Result<Vec<String>, DbError> {
-        through!(self, self.inner.missing_privileges(relations))
+    async fn missing_privileges(
+        &mut self,
+        inserted: &[&Relation],
+        updated: &[&Relation],
+    ) -> Result<Vec<String>, DbError> {
+        through!(self, self.inner.missing_privileges(inserted, updated))
     }
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {

@@ -88,9 +88,14 @@ pub trait Connection: Send {
     /// stand for them) are left out.
     async fn introspect(&mut self) -> Result<Catalog, DbError>;
 
-    /// The rights that are missing to insert into, update and read these relations, one readable line each
-    /// (`no INSERT on auth_user for role app`); empty where nothing is missing or the database cannot tell.
-    async fn missing_privileges(&mut self, relations: &[&Relation]) -> Result<Vec<String>, DbError>;
+    /// The rights that are missing to insert into and read `inserted`, to update `updated` (some of them), and to set the counters of
+    /// both, one readable line each (`no INSERT on auth_user for role app`); empty where nothing is missing or the database
+    /// cannot tell.
+    async fn missing_privileges(
+        &mut self,
+        inserted: &[&Relation],
+        updated: &[&Relation],
+    ) -> Result<Vec<String>, DbError>;
 
     /// Opens a transaction. Session settings that exactness needs (strict mode, UTC, foreign keys on, ...) are in force.
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError>;

@@ -720,12 +720,12 @@ async fn a_user_who_may_only_read_is_told_what_is_missing() {
     .expect("creates");
     let catalog = db.introspect().await.expect("introspects");
     let relations: Vec<&Relation> = catalog.relations.iter().collect();
-    assert_eq!(db.missing_privileges(&relations).await.expect("reads"), Vec::<String>::new());
+    assert_eq!(db.missing_privileges(&relations, &relations).await.expect("reads"), Vec::<String>::new());
     let mut url = scratch.url();
     url.set_username(&user).expect("a URL with a host");
     url.set_password(Some("pw")).expect("a URL with a host");
     let mut reader = connect(&url.as_str().parse().expect("a URL"), Access::ReadWrite).await.expect("connects");
-    let missing = reader.missing_privileges(&relations).await.expect("reads");
+    let missing = reader.missing_privileges(&relations, &relations).await.expect("reads");
     assert_eq!(missing, [format!("no INSERT on a for {user}@{host}"), format!("no UPDATE on a for {user}@{host}")]);
     let error = reader.execute("INSERT INTO a VALUES (1)", &[]).await.expect_err("may not");
     assert_eq!(error.kind, DbErrorKind::PermissionDenied);

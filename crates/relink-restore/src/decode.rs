@@ -209,6 +209,11 @@ impl Decoder {
                 Target::Slot(slot) => cells[*slot] = self.cell(json, &shape, *slot, Some(name), &mut problems),
                 Target::Repeat(slot) => {
                     let cell = self.cell(json, &shape, *slot, Some(name), &mut problems);
+                    if matches!(cell, Cell::Natural(_)) {
+                        // The natural key says which row is meant; the id in the pk may be one that the export has left behind.
+                        cells[*slot] = cell;
+                        continue;
+                    }
                     if cell != cells[*slot] && cell != Cell::Bad {
                         let message = format!("{} contradicts the record's pk", json.text());
                         problems.push(problem(code::UNFIT_VALUE, Some(name), json, message, None));
@@ -275,7 +280,7 @@ impl Decoder {
             }
             Ok(value) => Cell::Value(value),
             Err(unfit) => {
-                let message = format!("{} {}", excerpt(json.text()), unfit.why);
+                let message = format!("{} {}", shown(json), unfit.why);
                 let message = format!("{message} (column {}: {})", column.name, column.data_type.declared);
                 problems.push(problem(code::UNFIT_VALUE, field, json, message, unfit.help));
                 Cell::Bad
@@ -288,7 +293,7 @@ impl Decoder {
         let elements: Vec<RawJson<'_>> = json.elements().collect();
         let read = match self.mapping.natural_key(target, elements.len()) {
             Ok(key) => natural::read(key, &elements, &self.catalog, &self.rules)
-                .map_err(|why| (code::UNFIT_VALUE, format!("{} {why}", excerpt(json.text())), None)),
+                .map_err(|why| (code::UNFIT_VALUE, format!("{} {why}", shown(json)), None)),
             Err(why) => {
                 let reason = match why {
                     NoNaturalKey::Unknown => "relink knows no natural key of it",
@@ -296,7 +301,7 @@ impl Decoder {
                     NoNaturalKey::SeveralFit => "several of its unique keys have as many columns",
                 };
                 let help = format!("name its columns in the configuration: [table.{name}] natural_key = [...]");
-                let message = format!("{} refers to {name} by natural key, and {reason}", excerpt(json.text()));
+                let message = format!("{} refers to {name} by natural key, and {reason}", shown(json));
                 Err((code::UNKNOWN_NATURAL_KEY, message, Some(help)))
             }
         };
@@ -312,7 +317,7 @@ impl Decoder {
     /// The elements of a many-to-many list, without the repetitions.
     fn elements(&self, json: &RawJson<'_>, join: &JoinField, field: &str, problems: &mut Vec<Problem>) -> Vec<Cell> {
         if json.kind() != JsonKind::Array {
-            let message = format!("{} is {}, not a list", excerpt(json.text()), describe(json.kind()));
+            let message = format!("{} is {}, not a list", shown(json), describe(json.kind()));
             problems.push(problem(code::UNFIT_VALUE, Some(field), json, message, None));
             return Vec::new();
         }
@@ -331,7 +336,7 @@ impl Decoder {
                         Cell::Bad
                     }
                     Err(unfit) => {
-                        let message = format!("{} {}", excerpt(element.text()), unfit.why);
+                        let message = format!("{} {}", shown(element), unfit.why);
                         problems.push(problem(code::UNFIT_VALUE, Some(field), element, message, unfit.help));
                         Cell::Bad
                     }
@@ -496,6 +501,11 @@ fn problem(
 
 fn shape_problem(code: relink_model::FindingCode, field: Option<&str>, message: String, help: Option<String>) -> Problem {
     Problem { code, field: field.map(str::to_owned), offset: None, message, help }
+}
+
+/// A JSON value for a message: on one line, and cut.
+fn shown(json: &RawJson<'_>) -> String {
+    excerpt(&json.compact())
 }
 
 /// A value's text, cut for a message.

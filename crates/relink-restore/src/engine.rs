@@ -188,9 +188,8 @@ async fn run(
     let source = request.source.clone();
     let scanner = Scanner::new(connection, Arc::clone(&decoder), source, runs.clone(), request.mode, early);
     let Survey { state, mut findings, edges, joins } = scanner.run(&order, events).await?;
-    privileges(connection, &catalog, &state, &mut findings).await?;
-
     let (plan, steps) = make_plan(&catalog, &order, &state, &edges, &mut findings)?;
+    privileges(connection, &catalog, &state, &steps, &mut findings).await?;
     let touched: Vec<RelationId> = steps.iter().flat_map(|step| step.relations.iter().copied()).collect();
     let mut loaded = HashMap::new();
     let mut numbers = HashMap::new();
@@ -309,11 +308,14 @@ async fn privileges(
     connection: &mut dyn Connection,
     catalog: &Catalog,
     state: &State,
+    steps: &[Step],
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let touched = |id: RelationId| state.relation(id).records() + state.relation(id).join_rows > 0;
-    let relations: Vec<_> = catalog.iter().filter(|(id, _)| touched(*id)).map(|(_, relation)| relation).collect();
-    for missing in connection.missing_privileges(&relations).await? {
+    let inserted: Vec<_> = catalog.iter().filter(|(id, _)| touched(*id)).map(|(_, relation)| relation).collect();
+    let nulled = steps.iter().flat_map(Step::nulled).map(|key| catalog.relation(key.referencing));
+    let updated: Vec<_> = nulled.collect();
+    for missing in connection.missing_privileges(&inserted, &updated).await? {
         let mut found = finding(code::MISSING_PRIVILEGE, &relink_model::RelationName::default(), missing);
         found.relation = None;
         found.help = Some("grant it, or connect as a role that has it".to_owned());

@@ -249,8 +249,9 @@ impl State {
         reference: &NaturalReference,
     ) -> Resolution {
         let mut values = Vec::with_capacity(natural.parts.len());
-        let parts = natural.parts.iter().chain(std::iter::repeat_with(|| &natural.parts[0]).filter(|_| natural.tree.is_some()));
-        for (part, given) in parts.zip(&reference.parts) {
+        for (at, given) in reference.parts.iter().enumerate() {
+            // Along a tree, every element is a value of the one part.
+            let part = &natural.parts[if natural.tree.is_some() { 0 } else { at }];
             let nested = match given {
                 ReferencePart::Value(value) => {
                     values.push(value.clone());

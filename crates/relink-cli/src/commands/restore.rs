@@ -69,7 +69,17 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
             super::print(&render::restore::render(&report, validation.as_ref(), &source, colour));
         }
     }
-    Ok(if restored && sound { Exit::Clean } else { Exit::Refused })
+    Ok(exit(&report, sound))
+}
+
+/// A role that may not do this is refused by the database; anything else that stops a restore is a refusal of relink's.
+fn exit(report: &Report, sound: bool) -> Exit {
+    if report.status == Status::Restored {
+        return if sound { Exit::Clean } else { Exit::Refused };
+    }
+    let errors = report.findings.iter().filter(|group| group.severity == Severity::Error);
+    let privileges = errors.clone().all(|group| group.code == relink_restore::code::MISSING_PRIVILEGE);
+    if privileges { Exit::Database } else { Exit::Refused }
 }
 
 /// Opens and indexes the export.

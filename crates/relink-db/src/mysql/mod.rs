@@ -62,8 +62,12 @@ impl Connection for MySqlDatabase {
         self.read_catalog().await
     }
 
-    async fn missing_privileges(&mut self, relations: &[&Relation]) -> Result<Vec<String>, DbError> {
-        self.privileges_missing(relations).await
+    async fn missing_privileges(
+        &mut self,
+        inserted: &[&Relation],
+        updated: &[&Relation],
+    ) -> Result<Vec<String>, DbError> {
+        self.privileges_missing(inserted, updated).await
     }
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {

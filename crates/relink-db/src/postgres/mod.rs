@@ -90,8 +90,12 @@ impl Connection for PostgresConnection {
         self.read_catalog().await
     }
 
-    async fn missing_privileges(&mut self, relations: &[&Relation]) -> Result<Vec<String>, DbError> {
-        self.read_missing_privileges(relations).await
+    async fn missing_privileges(
+        &mut self,
+        inserted: &[&Relation],
+        updated: &[&Relation],
+    ) -> Result<Vec<String>, DbError> {
+        self.read_missing_privileges(inserted, updated).await
     }
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {

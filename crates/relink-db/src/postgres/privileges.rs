@@ -6,10 +6,10 @@ use sqlx::Row;
 use super::PostgresConnection;
 use crate::DbError;
 
-/// For each relation: may use its namespace, INSERT, UPDATE, SELECT.
+/// For each relation: may use its namespace, INSERT, SELECT, UPDATE.
 const TABLES: &str = "SELECT r.place, pg_catalog.has_schema_privilege(n.oid, 'USAGE'), \
-    pg_catalog.has_table_privilege(c.oid, 'INSERT'), pg_catalog.has_table_privilege(c.oid, 'UPDATE'), \
-    pg_catalog.has_table_privilege(c.oid, 'SELECT') \
+    pg_catalog.has_table_privilege(c.oid, 'INSERT'), pg_catalog.has_table_privilege(c.oid, 'SELECT'), \
+    pg_catalog.has_table_privilege(c.oid, 'UPDATE') \
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS r (namespace, name, place) \
     JOIN pg_catalog.pg_namespace AS n ON n.nspname = coalesce(r.namespace, pg_catalog.current_schema()) \
     JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.name ORDER BY r.place";
@@ -23,12 +23,23 @@ const SEQUENCES: &str = "SELECT r.place, pg_catalog.has_sequence_privilege(c.oid
 
 impl PostgresConnection {
     /// One line per missing right.
-    pub(super) async fn read_missing_privileges(&mut self, relations: &[&Relation]) -> Result<Vec<String>, DbError> {
-        let tables: Vec<&RelationName> = relations.iter().map(|relation| &relation.name).collect();
-        let mut missing =
-            self.missing(TABLES, &tables, &["USAGE on the schema", "INSERT", "UPDATE", "SELECT"], "").await?;
+    pub(super) async fn read_missing_privileges(
+        &mut self,
+        inserted: &[&Relation],
+        updated: &[&Relation],
+    ) -> Result<Vec<String>, DbError> {
+        let (updated, only_inserted): (Vec<&Relation>, Vec<&Relation>) =
+            inserted.iter().partition(|relation| updated.iter().any(|other| other.name == relation.name));
+        let mut missing = Vec::new();
+        for (relations, rights) in [
+            (only_inserted, &["USAGE on the schema", "INSERT", "SELECT"][..]),
+            (updated, &["USAGE on the schema", "INSERT", "SELECT", "UPDATE"]),
+        ] {
+            let tables: Vec<&RelationName> = relations.iter().map(|relation| &relation.name).collect();
+            missing.extend(self.missing(TABLES, &tables, rights, "").await?);
+        }
         let sequences =
-            relations.iter().flat_map(|relation| &relation.columns).filter_map(|column| column.sequence.as_ref());
+            inserted.iter().flat_map(|relation| &relation.columns).filter_map(|column| column.sequence.as_ref());
         let mut foreign: Vec<&RelationName> =
             sequences.filter(|sequence| !sequence.owned).map(|SequenceRef { name, .. }| name).collect();
         foreign.sort();

@@ -97,7 +97,7 @@ impl Connection for SqliteFile {
         inspect::introspect(&mut self.connection, &self.server).await
     }
 
-    async fn missing_privileges(&mut self, _relations: &[&Relation]) -> Result<Vec<String>, DbError> {
+    async fn missing_privileges(&mut self, _: &[&Relation], _: &[&Relation]) -> Result<Vec<String>, DbError> {
         // Whoever may write the file may do everything; connecting has checked that.
         Ok(Vec::new())
     }

@@ -74,7 +74,7 @@ pub(super) fn bytes(json: &RawJson<'_>, max_bytes: Option<u64>, rules: &Rules) -
 }
 
 /// What `JSON.stringify` makes of a Node `Buffer`: `{"type":"Buffer","data":[1,2]}`; `None` for any other object.
-fn buffer(json: &RawJson<'_>) -> Option<Result<Vec<u8>, Unfit>> {
+pub(super) fn buffer(json: &RawJson<'_>) -> Option<Result<Vec<u8>, Unfit>> {
     let mut is_buffer = false;
     let mut data = None;
     for (name, value) in json.entries() {

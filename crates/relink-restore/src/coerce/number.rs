@@ -3,7 +3,7 @@
 use relink_export::{JsonKind, RawJson};
 use relink_model::Value;
 
-use super::{Rules, Unfit, describe, string, temporal};
+use super::{Rules, Unfit, content, describe, string, temporal};
 
 pub(super) fn boolean(json: &RawJson<'_>) -> Result<Value, Unfit> {
     let unfit = || Unfit::new("is not a boolean (true, false, 0 or 1)");
@@ -20,6 +20,12 @@ pub(super) fn boolean(json: &RawJson<'_>) -> Result<Value, Unfit> {
             "false" | "f" | "0" => Ok(Value::Bool(false)),
             _ => Err(unfit()),
         },
+        // What JSON.stringify makes of a bit(1) column.
+        JsonKind::Object => match content::buffer(json) {
+            Some(Ok(bytes)) if bytes == [0] => Ok(Value::Bool(false)),
+            Some(Ok(bytes)) if bytes == [1] => Ok(Value::Bool(true)),
+            _ => Err(unfit()),
+        },
         _ => Err(unfit()),
     }
 }
@@ -30,7 +36,7 @@ pub(super) fn integer(json: &RawJson<'_>, bits: u8, unsigned: bool, rules: &Rule
         JsonKind::String => {
             let text = string(json, "a whole number")?;
             // Django stores durations as microseconds where the database has no interval type.
-            if rules.django && bits == 64 && text.trim_start_matches('-').starts_with('P') {
+            if rules.django && bits == 64 && (text.contains(':') || text.trim_start_matches('-').starts_with('P')) {
                 return temporal::duration_microseconds(&text).map(Value::Int);
             }
             text

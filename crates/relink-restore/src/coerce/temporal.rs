@@ -83,9 +83,19 @@ pub(super) fn timestamp(text: &str, zoned: bool, precision: u8, rules: &Rules) -
     }
 }
 
-/// An ISO 8601 or Django duration in microseconds.
+/// A duration in microseconds: as Django dumps it (`[-]DAYS HH:MM:SS[.ffffff]`, where the sign belongs to the days alone), or ISO 8601.
 pub(super) fn duration_microseconds(text: &str) -> Result<i64, Unfit> {
-    let unfit = || Unfit::new("is not an ISO 8601 duration of days, hours, minutes and seconds");
+    let unfit = || Unfit::new("is not a duration of days, hours, minutes and seconds");
+    if text.contains(':') {
+        let (days, clock) = text.split_once(' ').unwrap_or(("0", text));
+        let days: i64 = days.parse().map_err(|_| unfit())?;
+        let (clock, digits) = parse_clock(clock).ok_or_else(unfit)?;
+        check_precision(digits, 6)?;
+        let seconds = i64::from(clock.hour()) * 3_600 + i64::from(clock.minute()) * 60 + i64::from(clock.second());
+        let micros = seconds * 1_000_000 + i64::from(clock.subsec_nanosecond()) / 1_000;
+        let days = days.checked_mul(86_400_000_000).and_then(|days| days.checked_add(micros));
+        return days.ok_or_else(|| Unfit::new("is out of range"));
+    }
     let span: Span = text.parse().map_err(|_| unfit())?;
     if span.get_years() != 0 || span.get_months() != 0 {
         return Err(unfit());

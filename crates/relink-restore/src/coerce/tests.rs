@@ -156,6 +156,9 @@ fn django_durations_become_microseconds_where_there_is_no_interval() {
     let rules = rules(true, true);
     assert_eq!(read("\"P1DT02H00M00S\"", BIGINT, &rules), Ok(Value::Int(93_600_000_000)));
     assert_eq!(read("\"P0DT00H00M00.000001S\"", BIGINT, &rules), Ok(Value::Int(1)));
+    assert_eq!(read("\"1 02:00:03.000004\"", BIGINT, &rules), Ok(Value::Int(93_603_000_004)));
+    assert_eq!(read("\"-1 00:00:05\"", BIGINT, &rules), Ok(Value::Int(-86_395_000_000)));
+    assert_eq!(read("\"00:00:00\"", BIGINT, &rules), Ok(Value::Int(0)));
     assert_eq!(read("\"-P1DT00H00M01S\"", BIGINT, &rules), Ok(Value::Int(-86_401_000_000)));
     assert!(read("\"P1Y\"", BIGINT, &rules).is_err());
 }

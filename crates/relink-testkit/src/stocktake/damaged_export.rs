@@ -73,6 +73,8 @@ enum On {
     All,
     /// The servers, which enforce declared lengths and ranges; SQLite enforces neither.
     Servers,
+    /// Where floating point columns hold no infinity.
+    AllButPostgres,
     One(Database),
 }
 
@@ -81,6 +83,7 @@ impl On {
         let is_concerned = |database: &Database| match self {
             Self::All => true,
             Self::Servers => *database != Database::Sqlite,
+            Self::AllButPostgres => *database != Database::Postgres,
             Self::One(only) => *database == only,
         };
         Database::ALL.into_iter().filter(is_concerned).map(Database::name).collect()
