@@ -477,6 +477,8 @@ impl Decoder {
             columns.iter().map(|column| shape.slot_of(*column)).collect::<Option<Vec<usize>>>().map(|slots| (*index, slots))
         });
         shape.indexes = indexes.collect();
+        // Composite keys come last: their parts may be resolved on their own before.
+        references.sort_by_key(|reference| reference.slots.len() > 1);
         shape.references = references;
     }
 }

@@ -314,7 +314,9 @@ impl<'a> Scanner<'a> {
                 self.state.by_natural_key(&self.registry, &self.mapping, reference.target, wanted, natural)
             } else {
                 let Some(values) = work.row.values(&reference.slots) else {
-                    work.settled[at] = true;
+                    // A part that is a natural key itself is resolved on its own first.
+                    let waits = reference.slots.iter().any(|slot| matches!(work.row.cells[*slot], Cell::Natural(_)));
+                    work.settled[at] = !waits;
                     continue;
                 };
                 let foreign_key = &catalog.relation(shape.relation).foreign_keys[reference.key];
