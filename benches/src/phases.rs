@@ -70,7 +70,8 @@ pub async fn phases(export: &Path, url: &str, config: &Config) -> Result<Phases,
     let catalog = applied.catalog().clone();
     let touched = applied.touched().to_vec();
     let connection = applied.connection();
-    let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(|errors| format!("{errors:?}"))?;
+    let checks =
+        relink_validate::plan(&catalog, config, connection.dialect()).map_err(|errors| format!("{errors:?}"))?;
     let now = config.run.now.as_deref().ok_or("the configuration says what now is")?.parse()?;
     let options = relink_validate::Options { now, samples_max: 20, only: Some(touched) };
     let report = relink_validate::run(connection, &catalog, &checks, &options, &mut |_| {}).await?;

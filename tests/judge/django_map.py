@@ -29,11 +29,14 @@ WRITTEN_BY_HAND = {
     "taggit.tag": ["name"],
     "blog.blogpagetag": None,
     "taggit.taggeditem": None,
-    # wagtail: the names on the path from the root of the tree; `test_corpora_django` says how they are restored.
+    # wagtail: the names on the path from the root of the tree, see TREES.
     "wagtailcore.collection": None,
     # Raises: meant never to be called.
     "serializers.fkaspknonaturalkey": None,
 }
+
+# Natural keys along a tree with materialised paths, as relink.toml writes them.
+TREES = {"wagtailcore.collection": '{ column = "name", path = "path", step = 4 }'}
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,8 @@ class DjangoMap:
         key = self.natural_key(label) if label not in BUILT_IN else None
         if key:
             entries.append(f"natural_key = {json.dumps(key)}")
+        elif label in TREES:
+            entries.append(f"natural_key = {TREES[label]}")
         references = [
             f"{field['column']} -> {self.models[self.concrete(field['fk'])]['table']}"
             f".{self.models[self.concrete(field['fk'])]['fields'][field['to']]['column']}"

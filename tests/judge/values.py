@@ -50,6 +50,8 @@ def declared_kind(declared: str) -> str:
         return "date"
     if any(part in name for part in ("blob", "bytea", "binary")):
         return "bytes"
+    if name.startswith("set("):
+        return "set"
     return "text"
 
 
@@ -107,6 +109,9 @@ def canonical(value, kind: str, exact_time: bool = False):
         case "json":
             parsed = json.loads(value) if isinstance(value, (str, bytes)) else value
             return json.dumps(parsed, sort_keys=True)
+        case "set":
+            members = value.split(",") if isinstance(value, str) else value
+            return tuple(sorted(member for member in members if member))
         case "bytes":
             return value.encode() if isinstance(value, str) else bytes(value)
         case _:

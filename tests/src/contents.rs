@@ -66,7 +66,8 @@ fn postgres(database: &TestDatabase) -> Vec<(String, Vec<u8>)> {
 }
 
 fn mysql(database: &TestDatabase) -> Vec<(String, Vec<u8>)> {
-    let tables = "SELECT TABLE_NAME, AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY 1";
+    let tables =
+        "SELECT TABLE_NAME, AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY 1";
     let mut contents = vec![(tables.to_owned(), lines(database, tables).join("\n").into_bytes())];
     for row in database.rows(tables) {
         let name = row[0].as_deref().expect("tables have names").replace('`', "``");

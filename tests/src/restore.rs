@@ -207,7 +207,8 @@ impl<'a> Restore<'a> {
     /// # Panics
     /// Where the accounts do not balance.
     pub fn try_into(self, database: &TestDatabase) -> Result<Outcome, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         let outcome = runtime.block_on(self.run(database))?;
         assert_accounts_balance(&outcome.report);
         Ok(outcome)
@@ -215,7 +216,8 @@ impl<'a> Restore<'a> {
 
     async fn run(mut self, database: &TestDatabase) -> Result<Outcome, Failure> {
         let url = self.url.clone().unwrap_or_else(|| database.url()).parse().expect("a database URL");
-        let source = Source::open(self.export.path(), &OpenOptions::default()).map_err(|error| Failure::Export(vec![error]))?;
+        let source =
+            Source::open(self.export.path(), &OpenOptions::default()).map_err(|error| Failure::Export(vec![error]))?;
         let index: Index = source.index(&mut |_| {}).map_err(Failure::Export)?;
         let access = if self.schema.is_some() { Access::Create } else { Access::ReadWrite };
         let mut connection = relink_db::connect(&url, access).await.map_err(Failure::Connect)?;
@@ -238,7 +240,8 @@ impl<'a> Restore<'a> {
         } else {
             None
         };
-        let sound = validation.as_ref().is_some_and(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
+        let sound =
+            validation.as_ref().is_some_and(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
         let committed = sound && !dry_run;
         let report = if committed { applied.commit().await } else { applied.roll_back().await };
         Ok(Outcome { report: report.map_err(Failure::Restore)?, validation, committed })
@@ -249,7 +252,8 @@ async fn validate(applied: &mut relink_restore::Applied, config: &Config) -> Res
     let catalog = applied.catalog().clone();
     let only = Some(applied.touched().to_vec());
     let connection = applied.connection();
-    let checks = relink_validate::plan(&catalog, config, connection.dialect()).expect("the configuration fits the catalog");
+    let checks =
+        relink_validate::plan(&catalog, config, connection.dialect()).expect("the configuration fits the catalog");
     let now = config.run.now.as_deref().map_or_else(jiff::Timestamp::now, |now| now.parse().expect("an instant"));
     let options = relink_validate::Options { now, samples_max: 20, only };
     relink_validate::run(connection, &catalog, &checks, &options, &mut |_| {}).await

@@ -23,7 +23,9 @@ impl<'a> Role<'a> {
         let digits: String = url.path().chars().filter(char::is_ascii_digit).collect();
         let name = format!("r{}", &digits[digits.len().saturating_sub(24)..]);
         database.run(&match database.dialect() {
-            "postgres" => format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA public TO {name};"),
+            "postgres" => {
+                format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA public TO {name};")
+            }
             _ => format!("CREATE USER {name}@'%' IDENTIFIED BY '{PASSWORD}';"),
         });
         Self { database, name }

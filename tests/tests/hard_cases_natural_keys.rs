@@ -37,7 +37,11 @@ fn a_natural_key_leads_to_the_row_that_the_target_has_under_another_id() {
         assert!(outcome.committed, "{database:?}: {:#?}", outcome.report);
         // Ann is there as 70. The export's 9 is Zoe here, whom the book must not be given to.
         assert_eq!(lines(&database, "SELECT id, author_id FROM lib_book"), ["1|70"], "{database:?}");
-        assert_eq!(lines(&database, "SELECT id, name FROM lib_author ORDER BY id"), ["9|Zoe", "70|Ann"], "{database:?}");
+        assert_eq!(
+            lines(&database, "SELECT id, name FROM lib_author ORDER BY id"),
+            ["9|Zoe", "70|Ann"],
+            "{database:?}"
+        );
     }
 }
 
@@ -95,7 +99,9 @@ fn a_natural_key_of_several_rows_is_reported_and_never_guessed() {
             assert_eq!(finding.place.as_ref().map(|place| place.line), Some(3), "{finding:#?}");
             // Several in the target.
             let literal = part.replace('"', "'");
-            database.run(&format!("INSERT INTO geo_city (id, name, state) VALUES (5, 'Rome', {literal}), (6, 'Rome', {literal});"));
+            database.run(&format!(
+                "INSERT INTO geo_city (id, name, state) VALUES (5, 'Rome', {literal}), (6, 'Rome', {literal});"
+            ));
             let site = format!(r#"[{{"model": "geo.site", "pk": 1, "fields": {{"city": ["Rome", {part}]}}}}]"#);
             refused(&database, &site, CITY_KEY).only(code::AMBIGUOUS_NATURAL_KEY);
         }
@@ -218,7 +224,11 @@ fn the_text_5_as_a_natural_key_is_not_the_primary_key_5() {
                 {"model": "blog.post", "pk": 3, "fields": {"slug": "c", "tag": "5", "tags": ["5"]}}]"#,
             "",
         );
-        assert_eq!(lines(&database, "SELECT id, tag_id FROM blog_post ORDER BY id"), ["1|6", "2|5", "3|5"], "{database:?}");
+        assert_eq!(
+            lines(&database, "SELECT id, tag_id FROM blog_post ORDER BY id"),
+            ["1|6", "2|5", "3|5"],
+            "{database:?}"
+        );
         let pairs = lines(&database, "SELECT post_id, tag_id FROM blog_post_tags ORDER BY 1");
         assert_eq!(pairs, ["1|6", "2|5", "3|5"], "{database:?}");
     }
@@ -341,7 +351,11 @@ fn records_without_primary_key_get_ids_past_those_in_use_and_are_found_by_natura
         let books = "SELECT b.title, a.name, s.title FROM lib_book b JOIN lib_author a ON a.id = b.author_id
                      LEFT JOIN lib_book s ON s.id = b.sequel_to_id ORDER BY 1";
         assert_eq!(lines(&database, books), ["A|Old|NULL", "B|New|A"], "{database:?}");
-        assert_eq!(lines(&database, "SELECT id, name FROM lib_author ORDER BY id"), ["40|Old", "41|New"], "{database:?}");
+        assert_eq!(
+            lines(&database, "SELECT id, name FROM lib_author ORDER BY id"),
+            ["40|Old", "41|New"],
+            "{database:?}"
+        );
     }
 }
 

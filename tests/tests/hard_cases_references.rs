@@ -68,8 +68,11 @@ fn a_chain_of_rows_longer_than_any_batch_loads_against_its_order() {
 fn a_row_that_references_itself_takes_one_insert() {
     for database in each("references_itself", "nodes(id pk, parent_id -> nodes.id, name text)") {
         count_updates(&database, "nodes");
-        let outcome =
-            restored(&database, r#"{"nodes": [{"id": 8, "parent_id": 7, "name": "b"}, {"id": 7, "parent_id": 7, "name": "a"}]}"#, "");
+        let outcome = restored(
+            &database,
+            r#"{"nodes": [{"id": 8, "parent_id": 7, "name": "b"}, {"id": 7, "parent_id": 7, "name": "a"}]}"#,
+            "",
+        );
         assert_eq!(lines(&database, "SELECT id, parent_id FROM nodes ORDER BY id"), ["7|7", "8|7"]);
         assert_eq!(outcome.patched("nodes"), 0, "{database:?}");
         assert_eq!(lines(&database, "SELECT id FROM updates_seen"), Vec::<String>::new(), "{database:?}");
@@ -177,7 +180,8 @@ fn a_cycle_that_takes_no_null_loads_deferred_or_with_enforcement_off_and_enforce
             assert!(database.try_run(&format!("{foreign_keys_on} {enforced}")).is_err(), "{database:?} {mode}");
             if database.dialect() == "postgres" {
                 database.run("TRUNCATE husbands, wives;");
-                let counters_aside = |contents: Contents| format!("{contents:?}").split("pg_constraint").nth(1).map(str::to_owned);
+                let counters_aside =
+                    |contents: Contents| format!("{contents:?}").split("pg_constraint").nth(1).map(str::to_owned);
                 assert_eq!(counters_aside(Contents::of(&database)), counters_aside(before), "{mode}");
             }
         }
@@ -189,7 +193,10 @@ fn a_cycle_that_nothing_breaks_is_refused_with_its_keys_and_a_remedy() {
     let Some(database) = TestDatabase::postgres("unbreakable_cycle") else { return };
     database.run(&schema(&MARRIED.replace("MODE", "")).ddl("postgres"));
     let role = Role::new(&database);
-    database.run(&format!("GRANT SELECT, INSERT, UPDATE ON husbands, wives TO {0}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {0};", role.name()));
+    database.run(&format!(
+        "GRANT SELECT, INSERT, UPDATE ON husbands, wives TO {0}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {0};",
+        role.name()
+    ));
     let before = Contents::of(&database);
     let export = Export::new(COUPLES);
     let outcome = Restore::of(&export).url(role.url()).into(&database);
@@ -207,9 +214,14 @@ fn rows_without_a_circle_need_no_way_around_the_cycle_of_their_tables() {
     let Some(database) = TestDatabase::postgres("acyclic_rows") else { return };
     // Not even for a role that could not break it.
     database.run(&schema("heads(id pk, hat_id int -> hats.id)\nhats(id pk, head_id int -> heads.id)").ddl("postgres"));
-    database.run("ALTER TABLE hats ALTER head_id DROP NOT NULL; ALTER TABLE hats ADD CHECK (head_id IS NULL OR head_id > 0);");
+    database.run(
+        "ALTER TABLE hats ALTER head_id DROP NOT NULL; ALTER TABLE hats ADD CHECK (head_id IS NULL OR head_id > 0);",
+    );
     let role = Role::new(&database);
-    database.run(&format!("GRANT SELECT, INSERT, UPDATE ON heads, hats TO {0}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {0};", role.name()));
+    database.run(&format!(
+        "GRANT SELECT, INSERT, UPDATE ON heads, hats TO {0}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {0};",
+        role.name()
+    ));
     let export = Export::new(
         r#"{"heads": [{"id": 2, "hat_id": 2}, {"id": 1, "hat_id": 1}],
             "hats": [{"id": 2, "head_id": 1}, {"id": 1, "head_id": null}]}"#,
@@ -234,7 +246,11 @@ fn cycles_that_share_tables_load_and_always_by_the_same_plan() {
             let outcome = restored(database, export, "");
             assert_eq!(lines(database, "SELECT id, b_id FROM a ORDER BY id"), ["1|1", "2|1"], "{database:?}");
             assert_eq!(lines(database, "SELECT id, c_id FROM b ORDER BY id"), ["1|1", "2|NULL"], "{database:?}");
-            assert_eq!(lines(database, "SELECT id, a_id, e_id FROM c ORDER BY id"), ["1|1|1", "2|2|NULL"], "{database:?}");
+            assert_eq!(
+                lines(database, "SELECT id, a_id, e_id FROM c ORDER BY id"),
+                ["1|1|1", "2|2|NULL"],
+                "{database:?}"
+            );
             assert_eq!(lines(database, "SELECT id, b_id FROM e ORDER BY id"), ["1|1"], "{database:?}");
             plan(&outcome)
         });
@@ -261,7 +277,8 @@ fn a_reference_to_a_unique_column_or_pair_goes_by_those_columns_and_not_by_the_p
                 sales(id pk, store_code text -> stores.code, tenant int, no int, (no, tenant) -> stores(no, tenant))";
     for database in TestDatabase::each("unique_target") {
         // InnoDB wants an index that begins with the referenced columns in the key's own order.
-        let text = if database.dialect() == "mysql" { text.replace("(no, tenant)", "(tenant, no)") } else { text.to_owned() };
+        let text =
+            if database.dialect() == "mysql" { text.replace("(no, tenant)", "(tenant, no)") } else { text.to_owned() };
         database.run(&schema(&text).ddl(database.dialect()));
         // Were the primary key looked at, 1 and 2 would both be found, and be the wrong rows.
         restored(
@@ -270,9 +287,11 @@ fn a_reference_to_a_unique_column_or_pair_goes_by_those_columns_and_not_by_the_p
                 "stores": [{"id": 1, "code": "2", "tenant": 1, "no": 2}, {"id": 2, "code": "1", "tenant": 2, "no": 1}]}"#,
             "",
         );
-        assert_eq!(lines(&database, "SELECT id, store_code, tenant, no FROM sales ORDER BY id"), ["1|2|2|1", "2|1|1|2"]);
-        let outcome =
-            refused(&database, r#"{"sales": [{"id": 3, "store_code": "1", "tenant": 1, "no": 1}]}"#, "");
+        assert_eq!(
+            lines(&database, "SELECT id, store_code, tenant, no FROM sales ORDER BY id"),
+            ["1|2|2|1", "2|1|1|2"]
+        );
+        let outcome = refused(&database, r#"{"sales": [{"id": 3, "store_code": "1", "tenant": 1, "no": 1}]}"#, "");
         outcome.only(code::DANGLING_REFERENCE);
     }
 }
@@ -342,19 +361,24 @@ fn a_key_that_was_never_validated_stays_so_and_the_old_orphans_are_listed() {
     let before = Contents::of(&database);
     let outcome = Restore::of(&export).into(&database);
     assert!(!outcome.committed, "a table with orphans is not handed over as sound");
-    let failed: Vec<_> = outcome.validation.iter().flat_map(|report| &report.checks).filter(|check| check.counts.failed > 0).collect();
+    let failed: Vec<_> =
+        outcome.validation.iter().flat_map(|report| &report.checks).filter(|check| check.counts.failed > 0).collect();
     assert_eq!(failed.len(), 1, "{failed:#?}");
     assert_eq!(Contents::of(&database), before);
     database.run("DELETE FROM children;");
     assert!(Restore::of(&export).into(&database).committed);
-    assert_eq!(database.value("SELECT convalidated::text FROM pg_constraint WHERE conname = 'children_parent'"), "false");
+    assert_eq!(
+        database.value("SELECT convalidated::text FROM pg_constraint WHERE conname = 'children_parent'"),
+        "false"
+    );
     refused(&database, r#"{"children": [{"id": 3, "parent_id": 2}]}"#, "").only(code::DANGLING_REFERENCE);
 }
 
 #[test]
 fn a_reference_that_nobody_declared_counts_only_where_it_is_configured() {
     let text = "users(id pk, name text)\nlogs(id pk, user_id int -> users.id virtual)";
-    let dangling = r#"{"logs": [{"id": 1, "user_id": 404}, {"id": 2, "user_id": 1}], "users": [{"id": 1, "name": "a"}]}"#;
+    let dangling =
+        r#"{"logs": [{"id": 1, "user_id": 404}, {"id": 2, "user_id": 1}], "users": [{"id": 1, "name": "a"}]}"#;
     let config = "[table.logs]\nrefs = [\"user_id -> users.id\"]";
     for (plain, configured) in each("virtual", text).into_iter().zip(each("virtual", text)) {
         restored(&plain, dangling, "");
@@ -389,7 +413,8 @@ fn a_child_that_shares_its_parents_key_is_loaded_after_it() {
 
 #[test]
 fn every_dangling_reference_is_reported_in_one_run_each_with_its_place() {
-    let text = "parents(id pk)\nchildren(id pk, parent_id int -> parents.id)\ntoys(id pk, child_id int null -> children.id)";
+    let text =
+        "parents(id pk)\nchildren(id pk, parent_id int -> parents.id)\ntoys(id pk, child_id int null -> children.id)";
     for database in each("all_dangling", text) {
         let outcome = refused(
             &database,
@@ -404,7 +429,8 @@ fn every_dangling_reference_is_reported_in_one_run_each_with_its_place() {
             "",
         );
         let found = outcome.findings(code::DANGLING_REFERENCE);
-        let mut places: Vec<_> = found.iter().map(|found| found.place.as_ref().map(|place| (place.line, place.pointer.clone()))).collect();
+        let mut places: Vec<_> =
+            found.iter().map(|found| found.place.as_ref().map(|place| (place.line, place.pointer.clone()))).collect();
         places.sort();
         let expected = [(2, "/toys/0/child_id"), (6, "/children/1/parent_id"), (7, "/children/2/parent_id")];
         assert_eq!(places, expected.map(|(line, pointer)| Some((line, pointer.to_owned()))), "{database:?}");

@@ -138,13 +138,7 @@ fn generate(records: u64, directory: &Path) -> io::Result<Data> {
 }
 
 /// Measures all ways in turn, and prints their medians.
-fn compare(
-    dialect: Dialect,
-    data: &Data,
-    relink: &Path,
-    config: &Path,
-    rounds: usize,
-) -> Result<(), Box<dyn Error>> {
+fn compare(dialect: Dialect, data: &Data, relink: &Path, config: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
     let mut usages: Vec<Vec<Usage>> = vec![Vec::new(); WAYS.len()];
     let mut described = String::new();
     for _ in 0..rounds.max(1) {
@@ -186,7 +180,8 @@ fn compare(
             let ratio = |own: Duration, bulk: Duration| own.as_secs_f64() / bulk.as_secs_f64();
             let speeds: Vec<f64> = pairs().map(|(own, bulk)| ratio(bulk.wall, own.wall)).collect();
             let range = |fold: fn(f64, f64) -> f64| speeds.iter().copied().reduce(fold).unwrap_or(f64::NAN);
-            let speed = format!("{:.2} ({:.2} - {:.2})", median(speeds.iter().copied()), range(f64::min), range(f64::max));
+            let speed =
+                format!("{:.2} ({:.2} - {:.2})", median(speeds.iter().copied()), range(f64::min), range(f64::max));
             let cpu = median(pairs().map(|(own, bulk)| ratio(own.cpu_in_all(), bulk.cpu_in_all())));
             line = format!("{line}  {speed:<26} {cpu:.2}");
         }
@@ -210,7 +205,8 @@ fn print_phases(dialect: Dialect, data: &Data, config: &Path) -> Result<(), Box<
 
 /// Compares the number of rows in each table.
 fn require_rows(database: &TestDatabase, expected: &[(&'static str, u64)]) -> Result<(), Box<dyn Error>> {
-    let counts: Vec<String> = expected.iter().map(|(table, _)| format!("SELECT '{table}', count(*) FROM {table}")).collect();
+    let counts: Vec<String> =
+        expected.iter().map(|(table, _)| format!("SELECT '{table}', count(*) FROM {table}")).collect();
     let found = database.rows(&counts.join(" UNION ALL "));
     for (table, rows) in expected {
         let found = found.iter().find(|row| row[0].as_deref() == Some(*table)).and_then(|row| row[1].clone());

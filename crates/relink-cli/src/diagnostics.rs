@@ -6,8 +6,9 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
     SourceSpan, SpanContents,
 };
+use relink_db::DbError;
 use relink_export::{ExportError, Snippet, Source};
-use relink_model::Place;
+use relink_model::{Place, config::ConfigError};
 
 use crate::exit::Failure;
 
@@ -124,22 +125,30 @@ pub(crate) fn print(failure: &Failure) {
             }
         }
         Failure::ConfigSyntax(problem) => eprint!("{}", render(problem.as_ref(), colour)),
-        Failure::Restore(relink_restore::Error::Export(error)) => {
-            eprint!("{}", render(&export_error(error, None), colour));
-        }
-        Failure::Config(errors) | Failure::Restore(relink_restore::Error::Config(errors)) => {
-            eprintln!("relink: the configuration does not fit the database");
-            for error in errors {
-                eprintln!("  {error}");
-            }
-        }
-        Failure::Connect { error, .. } | Failure::Database(error) | Failure::Restore(relink_restore::Error::Db(error)) => {
-            eprintln!("relink: {failure}");
-            if let Some(detail) = &error.detail {
-                eprintln!("  {detail}");
-            }
-        }
+        Failure::Config(errors) => config_errors(errors),
+        Failure::Connect { error, .. } | Failure::Database(error) => database_error(failure, error),
+        Failure::Restore(error) => match error.as_ref() {
+            relink_restore::Error::Export(error) => eprint!("{}", render(&export_error(error, None), colour)),
+            relink_restore::Error::Config(errors) => config_errors(errors),
+            relink_restore::Error::Db(error) => database_error(failure, error),
+            relink_restore::Error::Schema { error, .. } => database_error(failure, error),
+            _ => eprintln!("relink: {failure}"),
+        },
         failure => eprintln!("relink: {failure}"),
+    }
+}
+
+fn config_errors(errors: &[ConfigError]) {
+    eprintln!("relink: the configuration does not fit the database");
+    for error in errors {
+        eprintln!("  {error}");
+    }
+}
+
+fn database_error(failure: &Failure, error: &DbError) {
+    eprintln!("relink: {failure}");
+    if let Some(detail) = &error.detail {
+        eprintln!("  {detail}");
     }
 }
 

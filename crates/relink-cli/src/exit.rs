@@ -47,11 +47,11 @@ pub(crate) enum Failure {
         url: String,
         /// What the driver said.
         #[source]
-        error: DbError,
+        error: Box<DbError>,
     },
     /// The database failed later on.
     #[error("the database failed: {0}")]
-    Database(#[source] DbError),
+    Database(#[source] Box<DbError>),
     /// The export could not be read; several things may be wrong with it.
     #[error("the export cannot be read")]
     Export {
@@ -62,7 +62,7 @@ pub(crate) enum Failure {
     },
     /// The restore could not be done.
     #[error("the restore failed, and nothing was changed: {0}")]
-    Restore(#[source] RestoreError),
+    Restore(#[source] Box<RestoreError>),
     /// A file of the command line could not be read.
     #[error("cannot read {}: {error}", path.display())]
     File {
@@ -104,7 +104,7 @@ impl Failure {
             | Self::Now(_) => Exit::Usage,
             Self::Connect { .. } | Self::Database(_) => Exit::Database,
             Self::Export { .. } => Exit::Export,
-            Self::Restore(error) => match error {
+            Self::Restore(error) => match error.as_ref() {
                 RestoreError::Export(_) => Exit::Export,
                 RestoreError::Config(_) | RestoreError::TimeZone { .. } => Exit::Usage,
                 RestoreError::Db(error) => database_exit(error),
@@ -113,6 +113,18 @@ impl Failure {
                 }
             },
         }
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        Self::Restore(Box::new(error))
     }
 }
 

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             Command::Restore(restore) => commands::restore::run(restore).await,
             Command::Validate(validate) => commands::validate::run(validate).await,
             Command::Inspect(inspect) => commands::inspect::run(inspect).await,
-            Command::Schema(schema) => commands::schema::run(schema),
+            Command::Schema(schema) => Ok(commands::schema::run(schema)),
         }
     });
     match result {

@@ -1,9 +1,6 @@
 //! Progress bars for long steps, on a terminal only.
 
-use std::{
-    io::IsTerminal as _,
-    time::Duration,
-};
+use std::{io::IsTerminal as _, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use relink_restore::{Event, Phase};

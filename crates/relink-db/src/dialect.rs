@@ -1,6 +1,6 @@
 //! How databases differ, as capabilities and as SQL text. No I/O.
 
-use relink_model::{Column, ColumnType, ForeignKey, Relation, RelationName};
+use relink_model::{Column, ColumnType, ForeignKey, Relation, RelationName, Value};
 
 /// What a database can do, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,12 @@ pub trait Dialect: Send + Sync {
     /// `FROM ... WHERE ...` of the rows of `referencing` (aliased `c`) whose key has no target in `referenced`, in the shape that is
     /// fast here: NULLs judged by the key's MATCH, never a cast of a key column, so that collations and padding apply as in the constraint.
     fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String;
+
+    /// Why this database would not keep a value exactly in a column of this type, beyond what the type itself says; a plain function, so that
+    /// values can be judged away from the connection.
+    fn exactness(&self) -> fn(&Value, &ColumnType) -> Option<&'static str> {
+        |_, _| None
+    }
 
     /// An exact decimal expression of a numeric SQL expression, where the database has one: a cast that loses nothing, or the expression itself.
     fn exact_numeric(&self, expression: &str) -> String;

@@ -151,7 +151,13 @@ impl<'a> Loader<'a> {
     }
 
     /// Inserts the records of a relation in the order given.
-    async fn records(&mut self, id: RelationId, step: &Step, order: Order, events: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    async fn records(
+        &mut self,
+        id: RelationId,
+        step: &Step,
+        order: Order,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
         let mut rows = stream::rows(&self.source, &self.decoder, order);
         let mut batch: Option<Batch> = None;
         while let Some(chunk) = rows.recv().await {
@@ -255,7 +261,8 @@ impl<'a> Loader<'a> {
     async fn flush(&mut self, batch: Option<Batch>) -> Result<(), Error> {
         let Some(batch) = batch else { return Ok(()) };
         // Halves still to be tried; the whole batch first.
-        let mut parts = vec![0..batch.rows.len()];
+        let mut parts: Vec<std::ops::Range<usize>> = Vec::new();
+        parts.push(0..batch.rows.len());
         while let Some(part) = parts.pop() {
             if part.is_empty() || self.refused >= REFUSED_ROWS_MAX {
                 continue;
@@ -330,20 +337,18 @@ impl<'a> Loader<'a> {
         let shape = Arc::clone(&row.shape);
         let mut later = Vec::new();
         for reference in &shape.references {
-            let (resolution, natural) = match (&reference.slots[..], &row.cells[reference.slots[0]]) {
-                ([_], Cell::Natural(natural)) => {
+            let (resolution, natural) =
+                if let ([_], Cell::Natural(natural)) = (&reference.slots[..], &row.cells[reference.slots[0]]) {
                     let wanted = decoder.registry.spec(reference.index).columns[0];
                     let (registry, mapping) = (&decoder.registry, &decoder.mapping);
                     (self.state.by_natural_key(registry, mapping, reference.target, wanted, natural), true)
-                }
-                _ => {
+                } else {
                     let Some(values) = row.values(&reference.slots) else { continue };
                     if values.iter().any(|value| value.is_null()) {
                         continue;
                     }
                     (self.state.by_key(&decoder.registry, reference.target, reference.index, &values), false)
-                }
-            };
+                };
             let (record, value) = match resolution {
                 Resolution::Record(ordinal, value) => (Some(ordinal), value),
                 Resolution::Target(value) => (None, value),
@@ -356,7 +361,8 @@ impl<'a> Loader<'a> {
             }
             let edge = EdgeRef { referencing: shape.relation, key: reference.key };
             let itself = reference.target == shape.relation && record == Some(row.ordinal);
-            let loaded_before = record.is_none_or(|ordinal| self.state.relation(reference.target).existing.contains(&ordinal));
+            let loaded_before =
+                record.is_none_or(|ordinal| self.state.relation(reference.target).existing.contains(&ordinal));
             if step.nulled().contains(&edge) && !itself && !loaded_before {
                 later.push((edge, reference.slots.clone()));
             }

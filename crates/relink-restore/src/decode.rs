@@ -171,7 +171,12 @@ struct Shapes {
 }
 
 impl Decoder {
-    pub(crate) fn new(catalog: Arc<Catalog>, registry: Arc<IndexRegistry>, mapping: Arc<Mapping>, rules: Rules) -> Self {
+    pub(crate) fn new(
+        catalog: Arc<Catalog>,
+        registry: Arc<IndexRegistry>,
+        mapping: Arc<Mapping>,
+        rules: Rules,
+    ) -> Self {
         Self { catalog, registry, mapping, rules, shapes: RwLock::default() }
     }
 
@@ -245,10 +250,13 @@ impl Decoder {
         }
         let elements: Vec<RawJson<'_>> = pk.elements().collect();
         if elements.len() != parts.len() {
-            let names: Vec<&str> = self.catalog.relation(shape.relation).primary_key_columns().iter().map(String::as_str).collect();
+            let names: Vec<&str> =
+                self.catalog.relation(shape.relation).primary_key_columns().iter().map(String::as_str).collect();
             let message = format!("{} is not a list of the primary key's columns ({})", pk.text(), names.join(", "));
             problems.push(problem(code::UNFIT_VALUE, None, pk, message, None));
-            parts.iter().for_each(|slot| cells[*slot] = Cell::Bad);
+            for slot in parts {
+                cells[slot] = Cell::Bad;
+            }
             return;
         }
         for (slot, element) in parts.into_iter().zip(&elements) {
@@ -288,7 +296,13 @@ impl Decoder {
         }
     }
 
-    fn natural(&self, json: &RawJson<'_>, target: RelationId, field: Option<&str>, problems: &mut Vec<Problem>) -> Cell {
+    fn natural(
+        &self,
+        json: &RawJson<'_>,
+        target: RelationId,
+        field: Option<&str>,
+        problems: &mut Vec<Problem>,
+    ) -> Cell {
         let name = &self.catalog.relation(target).name;
         let elements: Vec<RawJson<'_>> = json.elements().collect();
         let read = match self.mapping.natural_key(target, elements.len()) {
@@ -408,8 +422,13 @@ impl Decoder {
                     Some(slot) if slot < from_pk => Target::Repeat(slot),
                     Some(slot) => {
                         let other = shape.field_of(slot).unwrap_or("pk").to_owned();
-                        let message = format!("the fields {other} and {name} both go into column {}", definition.columns[column].name);
-                        shape.problems.push((Some(position), shape_problem(code::UNKNOWN_FIELD, Some(&name), message, None)));
+                        let message = format!(
+                            "the fields {other} and {name} both go into column {}",
+                            definition.columns[column].name
+                        );
+                        shape
+                            .problems
+                            .push((Some(position), shape_problem(code::UNKNOWN_FIELD, Some(&name), message, None)));
                         Target::Ignore
                     }
                     None => {
@@ -426,10 +445,15 @@ impl Decoder {
                 FieldTarget::Unknown { nearest } => {
                     let message = format!("{} has no column for the field {name}", definition.name);
                     let help = match nearest {
-                        Some(nearest) => format!("if it is column {nearest}: [table.{}] fields = {{ {name} = \"{nearest}\" }}; \"\" leaves it out", definition.name),
+                        Some(nearest) => format!(
+                            "if it is column {nearest}: [table.{}] fields = {{ {name} = \"{nearest}\" }}; \"\" leaves it out",
+                            definition.name
+                        ),
                         None => format!("to leave it out: [table.{}] fields = {{ {name} = \"\" }}", definition.name),
                     };
-                    shape.problems.push((Some(position), shape_problem(code::UNKNOWN_FIELD, Some(&name), message, Some(help))));
+                    shape
+                        .problems
+                        .push((Some(position), shape_problem(code::UNKNOWN_FIELD, Some(&name), message, Some(help))));
                     Target::Ignore
                 }
             };
@@ -445,7 +469,8 @@ impl Decoder {
         }
         for (column, missing) in definition.columns.iter().enumerate() {
             if shape.slot_of(column).is_none() && !missing.is_optional() {
-                let message = format!("the record has no value for {}, which is NOT NULL and has no default", missing.name);
+                let message =
+                    format!("the record has no value for {}, which is NOT NULL and has no default", missing.name);
                 shape.problems.push((None, shape_problem(code::MISSING_VALUE, Some(&missing.name), message, None)));
             }
         }
@@ -474,7 +499,11 @@ impl Decoder {
         }
         let indexes = self.registry.of_relation(shape.relation).iter().filter_map(|index| {
             let columns = &self.registry.spec(*index).columns;
-            columns.iter().map(|column| shape.slot_of(*column)).collect::<Option<Vec<usize>>>().map(|slots| (*index, slots))
+            columns
+                .iter()
+                .map(|column| shape.slot_of(*column))
+                .collect::<Option<Vec<usize>>>()
+                .map(|slots| (*index, slots))
         });
         shape.indexes = indexes.collect();
         // Composite keys come last: their parts may be resolved on their own before.
@@ -501,7 +530,12 @@ fn problem(
     problem
 }
 
-fn shape_problem(code: relink_model::FindingCode, field: Option<&str>, message: String, help: Option<String>) -> Problem {
+fn shape_problem(
+    code: relink_model::FindingCode,
+    field: Option<&str>,
+    message: String,
+    help: Option<String>,
+) -> Problem {
     Problem { code, field: field.map(str::to_owned), offset: None, message, help }
 }
 

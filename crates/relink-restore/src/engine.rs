@@ -8,8 +8,9 @@ use relink_graph::{Abilities, LoadOrder};
 use relink_model::{Catalog, Config, Counts, RelationId, ServerInfo, Value};
 
 use crate::{
-    Error, Event, Mode, Phase, code,
+    Error, Event, Mode, Phase,
     apply::{Loaded, Loader},
+    code,
     coerce::Rules,
     decode::Decoder,
     findings::{Findings, finding},
@@ -172,10 +173,12 @@ async fn run(
 
     let django = request.source.format().family() == FormatFamily::Django;
     let mut registry = IndexRegistry::of(&catalog);
-    let mapping = Mapping::new(&catalog, &mut registry, request.config, &request.index.labels, django).map_err(Error::Config)?;
+    let mapping =
+        Mapping::new(&catalog, &mut registry, request.config, &request.index.labels, django).map_err(Error::Config)?;
     let rules = Rules {
         capabilities: connection.dialect().capabilities().clone(),
         django,
+        exactness: connection.dialect().exactness(),
         timezone: time_zone(request.config)?,
     };
     let decoder = Arc::new(Decoder::new(Arc::clone(&catalog), Arc::new(registry), Arc::new(mapping), rules));
@@ -219,13 +222,17 @@ async fn run(
 }
 
 /// Opens the transaction; before it or in it, runs the schema script on an empty target.
-async fn open(connection: &mut dyn Connection, request: &Request<'_>, course: &mut Course) -> Result<Option<String>, Error> {
+async fn open(
+    connection: &mut dyn Connection,
+    request: &Request<'_>,
+    course: &mut Course,
+) -> Result<Option<String>, Error> {
     let Some(script) = &request.schema else {
         connection.begin(TransactionKind::Write).await?;
         course.begun = true;
         return Ok(None);
     };
-    let failed = |error| Error::Schema { name: script.name.clone(), error };
+    let failed = |error| Error::Schema { name: script.name.clone(), error: Box::new(error) };
     let transactional = connection.dialect().capabilities().transactional_ddl;
     if transactional {
         connection.begin(TransactionKind::Write).await?;
@@ -246,12 +253,8 @@ async fn open(connection: &mut dyn Connection, request: &Request<'_>, course: &m
 }
 
 fn time_zone(config: &Config) -> Result<Option<jiff::tz::TimeZone>, Error> {
-    config
-        .run
-        .timezone
-        .as_ref()
-        .map(|name| jiff::tz::TimeZone::get(name).map_err(|_| Error::TimeZone { name: name.to_string() }))
-        .transpose()
+    let Some(name) = &config.run.timezone else { return Ok(None) };
+    jiff::tz::TimeZone::get(name).map(Some).map_err(|_| Error::TimeZone { name: name.clone() })
 }
 
 /// What the foreign-key graph needs to know of a database.
@@ -268,10 +271,7 @@ pub fn abilities(capabilities: &Capabilities) -> Abilities {
 
 /// The runs of each relation; labels that are left out; findings about labels that are not known.
 #[expect(clippy::type_complexity, reason = "three results of one walk over the labels, taken apart at once")]
-fn assign(
-    decoder: &Decoder,
-    request: &Request<'_>,
-) -> Result<(Vec<Vec<Run>>, Vec<IgnoredLabel>, Findings), Error> {
+fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<(Vec<Vec<Run>>, Vec<IgnoredLabel>, Findings), Error> {
     let mut runs = vec![Vec::new(); decoder.catalog.relations.len()];
     let mut ignored: Vec<IgnoredLabel> = Vec::new();
     let mut findings = Findings::new(request.source.clone());
@@ -288,8 +288,12 @@ fn assign(
                 let name = relink_model::RelationName::new(expected.clone());
                 let mut found = finding(code::UNKNOWN_MODEL, &name, message);
                 found.help = Some(match nearest {
-                    Some(nearest) => format!("if it is table {nearest}: [table.{nearest}] models = [{label:?}]; to leave it out: ignore_models = [{label:?}]"),
-                    None => format!("name its table: [table.NAME] models = [{label:?}]; to leave it out: ignore_models = [{label:?}]"),
+                    Some(nearest) => format!(
+                        "if it is table {nearest}: [table.{nearest}] models = [{label:?}]; to leave it out: ignore_models = [{label:?}]"
+                    ),
+                    None => format!(
+                        "name its table: [table.NAME] models = [{label:?}]; to leave it out: ignore_models = [{label:?}]"
+                    ),
                 });
                 let spot = crate::findings::Spot {
                     label: run.label,
@@ -335,7 +339,8 @@ fn make_plan(
         Ok(made) => Ok(made),
         Err(cycles) => {
             for cycle in cycles {
-                let mut found = finding(code::UNBREAKABLE_CYCLE, &catalog.relation(cycle.relations[0]).name, cycle.reason);
+                let mut found =
+                    finding(code::UNBREAKABLE_CYCLE, &catalog.relation(cycle.relations[0]).name, cycle.reason);
                 found.help = Some(cycle.remedy);
                 findings.add(found, None, None)?;
             }
@@ -406,7 +411,8 @@ async fn account(
         }
         let grown = after.get(id).copied().unwrap_or(0) - before.get(id).copied().unwrap_or(0);
         // Triggers may add rows, and a parent shows the rows of the relations that inherit from it.
-        let alone = relation.triggers.is_empty() && !catalog.relations.iter().any(|other| other.inherits.contains(&relation.name));
+        let alone = relation.triggers.is_empty()
+            && !catalog.relations.iter().any(|other| other.inherits.contains(&relation.name));
         if alone && grown != counts.inserted as i64 {
             let found = u64::try_from(grown).unwrap_or(0);
             return Err(Error::Accounting { relation: relation.name.clone(), expected: counts.inserted, found });

@@ -21,7 +21,7 @@ pub enum Error {
         name: String,
         /// What the database said.
         #[source]
-        error: DbError,
+        error: Box<DbError>,
     },
     /// The configuration does not fit the database.
     #[error("the configuration does not fit the database")]
@@ -37,7 +37,9 @@ pub enum Error {
         found: u64,
     },
     /// A reference that the pre-scan had settled is not settled: the export changed while it was read.
-    #[error("{relation}: a reference that was settled before is not settled any more: did the export change meanwhile?")]
+    #[error(
+        "{relation}: a reference that was settled before is not settled any more: did the export change meanwhile?"
+    )]
     Unsettled {
         /// The relation.
         relation: RelationName,

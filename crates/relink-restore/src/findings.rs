@@ -43,8 +43,11 @@ pub(crate) struct Spot<'a> {
 #[derive(Debug)]
 pub(crate) struct Findings {
     source: Source,
-    groups: IndexMap<(FindingCode, Option<RelationName>, Option<String>, Option<String>), FindingGroup>,
+    groups: IndexMap<Cause, FindingGroup>,
 }
+
+/// What makes findings one group: code, relation, field, constraint.
+type Cause = (FindingCode, Option<RelationName>, Option<String>, Option<String>);
 
 impl Findings {
     pub(crate) fn new(source: Source) -> Self {
@@ -52,7 +55,12 @@ impl Findings {
     }
 
     /// Adds a finding; its place is worked out only if it is kept.
-    pub(crate) fn add(&mut self, finding: Finding, spot: Option<Spot<'_>>, other: Option<Spot<'_>>) -> Result<(), ExportError> {
+    pub(crate) fn add(
+        &mut self,
+        finding: Finding,
+        spot: Option<Spot<'_>>,
+        other: Option<Spot<'_>>,
+    ) -> Result<(), ExportError> {
         let key = (finding.code, finding.relation.clone(), finding.field.clone(), finding.constraint.clone());
         let group = self.groups.entry(key).or_insert_with(|| FindingGroup {
             code: finding.code,

@@ -81,7 +81,8 @@ impl IndexRegistry {
             }
             for key in &relation.foreign_keys {
                 let Some(target) = catalog.id(&key.referenced) else { continue };
-                let columns = key.referenced_columns.iter().map(|name| catalog.relation(target).column(name).map(|(i, _)| i));
+                let columns =
+                    key.referenced_columns.iter().map(|name| catalog.relation(target).column(name).map(|(i, _)| i));
                 if let Some(columns) = columns.collect::<Option<Vec<usize>>>() {
                     let index = registry.add(catalog, target, columns);
                     registry.specs[index.0].roles.referenced = true;

@@ -99,13 +99,13 @@ impl KeyMap {
                     return None;
                 }
             },
-            Key::Bytes(bytes) => match self.others.get(bytes) {
-                Some(first) => *first,
-                None => {
+            Key::Bytes(bytes) => {
+                let Some(first) = self.others.get(bytes) else {
                     self.others.insert(bytes.clone(), record);
                     return None;
-                }
-            },
+                };
+                *first
+            }
         };
         self.several.insert(key, first);
         Some(first)

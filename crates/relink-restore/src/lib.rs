@@ -29,6 +29,4 @@ pub use error::Error;
 pub use event::{Event, Mode, Phase};
 pub use findings::{FindingGroup, SAMPLES_MAX};
 pub use plan::{CyclePlan, Plan, PlanStep};
-pub use report::{
-    ExportFacts, IgnoredLabel, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Rungs, Status,
-};
+pub use report::{ExportFacts, IgnoredLabel, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Rungs, Status};

@@ -100,8 +100,9 @@ impl Mapping {
                 let target = if column.is_empty() {
                     Ok(FieldTarget::Ignored)
                 } else {
-                    relink_model::config::require_column(catalog, *id, table, "fields", column)
-                        .map(|()| column_target(catalog, *id, catalog.relation(*id).column(column).map_or(0, |(i, _)| i)))
+                    relink_model::config::require_column(catalog, *id, table, "fields", column).map(|()| {
+                        column_target(catalog, *id, catalog.relation(*id).column(column).map_or(0, |(i, _)| i))
+                    })
                 };
                 match target {
                     Ok(target) => drop(fields.insert((*id, field.clone()), target)),
@@ -114,7 +115,7 @@ impl Mapping {
                     None => errors.push(ConfigError::Syntax {
                         table: (*table).to_owned(),
                         key: "join_tables".to_owned(),
-                        text: join.to_string(),
+                        text: String::clone(join),
                         expected: format!("a table with one foreign key to {table} and one more"),
                     }),
                 }
@@ -155,7 +156,8 @@ impl Mapping {
             }
         }
         let folded = suggest::fold(field);
-        let mut same = definition.columns.iter().enumerate().filter(|(_, column)| suggest::fold(&column.name) == folded);
+        let mut same =
+            definition.columns.iter().enumerate().filter(|(_, column)| suggest::fold(&column.name) == folded);
         if let (Some((index, _)), None) = (same.next(), same.next()) {
             return column_target(catalog, relation, index);
         }
@@ -226,14 +228,12 @@ fn label_target(
     } else {
         (label.to_owned(), catalog.find(label))
     };
-    match found.or_else(|| catalog.find_folded(&expected)) {
-        Some(relation) => LabelTarget::Relation(relation),
-        None => {
-            let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
-            let nearest = suggest::nearest(&expected, names.iter().map(String::as_str)).map(str::to_owned);
-            LabelTarget::Unknown { expected, nearest }
-        }
+    if let Some(relation) = found.or_else(|| catalog.find_folded(&expected)) {
+        return LabelTarget::Relation(relation);
     }
+    let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
+    let nearest = suggest::nearest(&expected, names.iter().map(String::as_str)).map(str::to_owned);
+    LabelTarget::Unknown { expected, nearest }
 }
 
 /// A join table as seen from one of its ends. The first foreign key to `source` is the record's own side; a join table from a relation to
@@ -241,7 +241,9 @@ fn label_target(
 fn join_field(catalog: &Catalog, source: RelationId, join: RelationId) -> Option<JoinField> {
     let definition = catalog.relation(join);
     let mut sides: Vec<(usize, RelationId, usize)> = (0..definition.columns.len())
-        .filter_map(|column| natural::single_reference(catalog, join, column).map(|(to, referenced)| (column, to, referenced)))
+        .filter_map(|column| {
+            natural::single_reference(catalog, join, column).map(|(to, referenced)| (column, to, referenced))
+        })
         .collect();
     let own = sides.iter().position(|(_, to, _)| *to == source)?;
     let (source_column, _, source_referenced) = sides.remove(own);
@@ -280,7 +282,8 @@ fn natural_keys(
             keys.insert(id, vec![key]);
             continue;
         }
-        let unique = relation.unique_keys.iter().filter(|key| key.is_plain() && key.columns != relation.primary_key_columns());
+        let unique =
+            relation.unique_keys.iter().filter(|key| key.is_plain() && key.columns != relation.primary_key_columns());
         let candidates: Vec<NaturalKey> = unique
             .filter_map(|key| {
                 natural::parse(catalog, registry, id, &key.columns, &format!("unique key {}", key.name)).ok()
@@ -311,7 +314,9 @@ fn link_nested(catalog: &Catalog, keys: &mut HashMap<RelationId, Vec<NaturalKey>
             let relation = key.relation;
             for part in &mut key.parts {
                 let KeyPart::Column { column, nested } = part else { continue };
-                let Some((target, referenced_column)) = natural::single_reference(catalog, relation, *column) else { continue };
+                let Some((target, referenced_column)) = natural::single_reference(catalog, relation, *column) else {
+                    continue;
+                };
                 if let Some([only]) = plain.get(&target).map(Vec::as_slice) {
                     *nested = Some(Through { key: Box::new(only.clone()), referenced_column });
                 }

@@ -252,7 +252,8 @@ pub(crate) fn read(
 ) -> Result<NaturalReference, String> {
     let columns = &catalog.relation(key.relation).columns;
     if let (Some(tree), false) = (&key.tree, list.is_empty()) {
-        let parts = list.iter().map(|element| part_value(element, &columns[tree.column], rules).map(ReferencePart::Value));
+        let parts =
+            list.iter().map(|element| part_value(element, &columns[tree.column], rules).map(ReferencePart::Value));
         return Ok(NaturalReference { arity: list.len(), parts: parts.collect::<Result<_, _>>()? });
     }
     if list.len() != key.arity() {
@@ -275,9 +276,7 @@ pub(crate) fn read(
                 let inner: Vec<RawJson<'_>> = elements[0].elements().collect();
                 ReferencePart::Nested(read(&through.key, &inner, catalog, rules)?)
             }
-            KeyPart::Column { column, .. } => {
-                ReferencePart::Value(part_value(&elements[0], &columns[*column], rules)?)
-            }
+            KeyPart::Column { column, .. } => ReferencePart::Value(part_value(&elements[0], &columns[*column], rules)?),
         });
     }
     Ok(NaturalReference { arity: list.len(), parts })

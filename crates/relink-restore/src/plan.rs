@@ -1,6 +1,6 @@
 //! What a restore will do, as a plain value: which relations in which order, how each cycle is broken, and why.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use relink_graph::{Cycle, EdgeRef, LoadOrder, Way, WayKind};
 use relink_model::{Catalog, RelationId, RelationName};
@@ -114,7 +114,11 @@ pub(crate) fn make(
         plan.steps.push(PlanStep {
             relations: step.relations.iter().map(|id| catalog.relation(*id).name.clone()).collect(),
             reason: step.reason.clone(),
-            records: step.relations.iter().map(|id| state.relation(*id).records() + state.relation(*id).join_rows).sum(),
+            records: step
+                .relations
+                .iter()
+                .map(|id| state.relation(*id).records() + state.relation(*id).join_rows)
+                .sum(),
             existing: step.relations.iter().map(|id| state.relation(*id).existing.len() as u64).sum(),
             cycle,
         });
@@ -144,9 +148,9 @@ fn break_cycle(
                 continue;
             }
         };
-        let released: HashMap<EdgeRef, ()> = way.keys().iter().map(|key| (*key, ())).collect();
+        let released: HashSet<EdgeRef> = way.keys().iter().copied().collect();
         let counted: Vec<(RelationId, u64)> = order.iter().map(|id| (*id, state.relation(*id).records())).collect();
-        let waiting = edges.iter().filter(|edge| !released.contains_key(&edge.edge)).copied();
+        let waiting = edges.iter().filter(|edge| !released.contains(&edge.edge)).copied();
         let sequence = match rows::order(&counted, waiting) {
             RowOrder::Cyclic => continue,
             RowOrder::File => None,

@@ -174,14 +174,15 @@ impl State {
         let mut relations: Vec<RelationState> = catalog.relations.iter().map(|_| RelationState::default()).collect();
         for (id, relation) in catalog.iter() {
             let state = &mut relations[id.index()];
-            let primary = relation.primary_key_columns().iter().filter_map(|name| relation.column(name).map(|(i, _)| i));
+            let primary =
+                relation.primary_key_columns().iter().filter_map(|name| relation.column(name).map(|(i, _)| i));
             state.payload = primary.collect();
             for index in registry.of_relation(id) {
                 let spec = registry.spec(*index);
-                if let ([column], true) = (spec.columns.as_slice(), spec.roles.referenced) {
-                    if !state.payload.contains(column) {
-                        state.payload.push(*column);
-                    }
+                if let ([column], true) = (spec.columns.as_slice(), spec.roles.referenced)
+                    && !state.payload.contains(column)
+                {
+                    state.payload.push(*column);
                 }
             }
             if let Some(tree) = mapping.identity(id).and_then(|key| key.tree.as_ref()) {
@@ -217,12 +218,13 @@ impl State {
             Found::Several => Resolution::Target(None),
             Found::Record(ordinal) => {
                 let relation = self.relation(target);
-                let moved = relation.moved.then(|| column.map(|column| relation.final_value(column, ordinal))).flatten();
+                let moved =
+                    relation.moved.then(|| column.map(|column| relation.final_value(column, ordinal))).flatten();
                 Resolution::Record(ordinal, moved)
             }
-            Found::Nowhere => self.external(target, index, &key, None, || {
-                values.iter().map(|value| (*value).clone()).collect()
-            }),
+            Found::Nowhere => {
+                self.external(target, index, &key, None, || values.iter().map(|value| (*value).clone()).collect())
+            }
         }
     }
 

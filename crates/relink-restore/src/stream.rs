@@ -32,7 +32,11 @@ pub(crate) enum Order {
 }
 
 /// Starts reading; the stream ends after the last record or the first error. Dropping the receiver stops the thread.
-pub(crate) fn rows(source: &Source, decoder: &Arc<Decoder>, order: Order) -> mpsc::Receiver<Result<Chunk, ExportError>> {
+pub(crate) fn rows(
+    source: &Source,
+    decoder: &Arc<Decoder>,
+    order: Order,
+) -> mpsc::Receiver<Result<Chunk, ExportError>> {
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
     let (source, decoder) = (source.clone(), Arc::clone(decoder));
     std::thread::spawn(move || {
@@ -78,7 +82,8 @@ fn read_rows(source: &Source, decoder: &Decoder, rows: &[(Ordinal, Position)], s
     for rows in rows.chunks(CHUNK_ROWS) {
         let mut chunk = Vec::with_capacity(rows.len());
         for (ordinal, position) in rows {
-            let record = source.record_at(position.label, position.file_ordinal, position.offset).map_err(Stop::Export)?;
+            let record =
+                source.record_at(position.label, position.file_ordinal, position.offset).map_err(Stop::Export)?;
             chunk.push(decoder.decode(&record.record(), *ordinal, &mut last).map_err(Stop::Export)?);
         }
         send(sender, chunk)?;

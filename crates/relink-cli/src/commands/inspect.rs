@@ -13,11 +13,11 @@ pub(crate) async fn run(arguments: &InspectArguments) -> Result<Exit, Failure> {
     let url = super::database_url(arguments.url.as_deref(), "give its URL")?;
     let config = config::load(arguments.config.as_deref())?;
     let mut connection = super::connect(&url, Access::ReadOnly).await?;
-    connection.begin(TransactionKind::Snapshot).await.map_err(Failure::Database)?;
-    let mut catalog = connection.introspect().await.map_err(Failure::Database)?;
+    connection.begin(TransactionKind::Snapshot).await?;
+    let mut catalog = connection.introspect().await?;
     let abilities = relink_restore::abilities(connection.dialect().capabilities());
-    connection.rollback().await.map_err(Failure::Database)?;
-    connection.close().await.map_err(Failure::Database)?;
+    connection.rollback().await?;
+    connection.close().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let order = relink_graph::load_order(&catalog, abilities, None);
     match arguments.format {

@@ -14,7 +14,9 @@ use crate::exit::Failure;
 
 /// The database that a command works on.
 async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connection>, Failure> {
-    relink_db::connect(url, access).await.map_err(|error| Failure::Connect { url: url.to_string(), error })
+    relink_db::connect(url, access)
+        .await
+        .map_err(|error| Failure::Connect { url: url.to_string(), error: Box::new(error) })
 }
 
 /// The URL given on the command line or in the environment (clap reads both).

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use relink_db::{Access, Connection};
+use relink_db::Access;
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
 use relink_model::{Config, Severity};
 use relink_restore::{Applied, Mode, Report, Request, SchemaScript, Status};
@@ -35,31 +35,29 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     let mut progress = Progress::new();
     let (source, index) = read(arguments, &mut progress)?;
     let access = if arguments.schema.is_some() { Access::Create } else { Access::ReadWrite };
+    let schema = arguments.schema.as_ref().map(|path| schema_script(path, url.dialect_name())).transpose()?;
     let connection = super::connect(&url, access).await?;
-    let schema = match &arguments.schema {
-        Some(path) => Some(schema_script(path, connection.as_ref())?),
-        None => None,
-    };
     let mode = match arguments.mode {
         ModeArgument::Insert => Mode::Insert,
         ModeArgument::Skip => Mode::Skip,
     };
     let request = Request { source: source.clone(), index, config: &config, mode, dry_run: arguments.dry_run, schema };
     let applied = relink_restore::restore(connection, request, &mut |event| progress.restore(&event)).await;
-    let mut applied = applied.map_err(Failure::Restore)?;
+    let mut applied = applied?;
     let validation = match validation(&mut applied, &config, &mut progress).await {
         Ok(validation) => validation,
         Err(failure) => {
-            applied.roll_back().await.map_err(Failure::Restore)?;
+            applied.roll_back().await?;
             return Err(failure);
         }
     };
-    let sound = validation.as_ref().is_none_or(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
+    let sound =
+        validation.as_ref().is_none_or(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
     let restored = applied.report().status == Status::Restored;
     let kept = restored && sound && !arguments.dry_run;
     let report = if kept { applied.commit().await } else { applied.roll_back().await };
     progress.finish();
-    let report = report.map_err(Failure::Restore)?;
+    let report = report?;
     match arguments.format {
         ReportFormat::Json => {
             super::print_json(&RestoreOutput { restore: &report, validation: validation.as_ref() });
@@ -103,9 +101,9 @@ fn read(arguments: &RestoreArguments, progress: &mut Progress) -> Result<(Source
 }
 
 /// The script of a file, or the one of a folder that is for this database.
-fn schema_script(path: &Path, connection: &dyn Connection) -> Result<SchemaScript, Failure> {
+fn schema_script(path: &Path, dialect: &str) -> Result<SchemaScript, Failure> {
     let path = if path.is_dir() {
-        let name = format!("{}.sql", connection.dialect().name());
+        let name = format!("{dialect}.sql");
         let script = path.join(&name);
         if !script.is_file() {
             return Err(Failure::NoScript { folder: path.to_owned(), name });
@@ -131,8 +129,6 @@ async fn validation(
     let connection = applied.connection();
     let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
     let options = relink_validate::Options { now: validate::now(config)?, samples_max: 20, only: Some(touched) };
-    relink_validate::run(connection, &catalog, &checks, &options, &mut |event| validate::show(progress, &event))
-        .await
-        .map(Some)
-        .map_err(Failure::Database)
+    let mut events = |event| validate::show(progress, &event);
+    Ok(Some(relink_validate::run(connection, &catalog, &checks, &options, &mut events).await?))
 }

@@ -5,12 +5,12 @@ use schemars::{Schema, generate::SchemaSettings};
 use crate::{
     args::{Contract, SchemaArguments},
     commands::restore::RestoreOutput,
-    exit::{Exit, Failure},
+    exit::Exit,
 };
 
-pub(crate) fn run(arguments: &SchemaArguments) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: &SchemaArguments) -> Exit {
     super::print_json(&contract(arguments.contract));
-    Ok(Exit::Clean)
+    Exit::Clean
 }
 
 fn contract(contract: Contract) -> Schema {

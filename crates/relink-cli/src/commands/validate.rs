@@ -17,8 +17,8 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
     let url = super::database_url(arguments.url.as_deref(), "give its URL")?;
     let config = config::load(arguments.config.as_deref())?;
     let mut connection = super::connect(&url, Access::ReadOnly).await?;
-    connection.begin(TransactionKind::Snapshot).await.map_err(Failure::Database)?;
-    let mut catalog = connection.introspect().await.map_err(Failure::Database)?;
+    connection.begin(TransactionKind::Snapshot).await?;
+    let mut catalog = connection.introspect().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let checks = relink_validate::plan(&catalog, &config, connection.dialect()).map_err(Failure::Config)?;
     let options = Options { now: now(&config)?, samples_max: arguments.max_samples, only: None };
@@ -28,9 +28,9 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
     })
     .await;
     progress.finish();
-    let report = report.map_err(Failure::Database)?;
-    connection.rollback().await.map_err(Failure::Database)?;
-    connection.close().await.map_err(Failure::Database)?;
+    let report = report?;
+    connection.rollback().await?;
+    connection.close().await?;
     match arguments.format {
         ReportFormat::Text => super::print(&validation::render(&report, diagnostics::colour_on_stdout())),
         ReportFormat::Json => super::print_json(&report),

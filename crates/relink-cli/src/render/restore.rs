@@ -26,7 +26,8 @@ pub(crate) fn render(
     for group in &report.findings {
         group_text(&mut text, group, source, colour);
     }
-    let unsound = validated.is_some_and(|validated| !validated.is_complete() || validated.gravest() >= Some(Severity::Error));
+    let unsound =
+        validated.is_some_and(|validated| !validated.is_complete() || validated.gravest() >= Some(Severity::Error));
     if report.status == Status::Restored {
         rows(&mut text, report);
         plan(&mut text, report);
@@ -73,10 +74,13 @@ fn shown(finding: &Finding, source: &Source) -> Shown {
     }
 }
 
+/// Reads one outcome's count.
+type Outcome = fn(&Counts) -> u64;
+
 /// The accounting: a line for each table, only the outcomes that occurred.
 fn rows(text: &mut String, report: &Report) {
-    let columns: Vec<(&str, fn(&Counts) -> u64)> = [
-        ("read", (|counts| counts.read) as fn(&Counts) -> u64),
+    let columns: Vec<(&str, Outcome)> = [
+        ("read", (|counts| counts.read) as Outcome),
         ("inserted", |counts| counts.inserted),
         ("updated", |counts| counts.updated),
         ("unchanged", |counts| counts.unchanged),
@@ -145,7 +149,10 @@ fn verdict(text: &mut String, report: &Report, unsound: bool) {
             writeln!(text, "{name} was not restored: {count} problems of {causes} kinds. Nothing was changed.")
         }
         (Status::Restored, true, _) => {
-            writeln!(text, "{name} was not restored: the validation found errors, so all of it was rolled back. Nothing was changed.")
+            writeln!(
+                text,
+                "{name} was not restored: the validation found errors, so all of it was rolled back. Nothing was changed."
+            )
         }
         (Status::Restored, false, true) => writeln!(
             text,

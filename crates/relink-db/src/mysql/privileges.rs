@@ -27,7 +27,8 @@ impl MySqlDatabase {
         let user = user.first().and_then(|row| row.first()).and_then(read::text).unwrap_or_default();
         let mut missing = Vec::new();
         for relation in inserted {
-            let needed = if updated.iter().any(|other| other.name == relation.name) { &NEEDED[..] } else { &NEEDED[..2] };
+            let needed =
+                if updated.iter().any(|other| other.name == relation.name) { &NEEDED[..] } else { &NEEDED[..2] };
             let database = relation.name.namespace.as_deref().unwrap_or(&self.server.database);
             let covering: Vec<&Grant> =
                 grants.iter().filter(|grant| grant.object.covers(database, &relation.name.name)).collect();

@@ -1,6 +1,6 @@
 //! SQLite's capabilities and SQL shapes. No I/O.
 
-use relink_model::{Column, ColumnType, ForeignKey, MatchKind, Relation};
+use relink_model::{Column, ColumnType, ForeignKey, MatchKind, Relation, Value};
 
 use crate::{Capabilities, Dialect};
 
@@ -99,6 +99,10 @@ impl Dialect for SqliteDialect {
             pairs = pairs.join(" AND "),
             first = targets.first().map_or("p.rowid", String::as_str),
         )
+    }
+
+    fn exactness(&self) -> fn(&Value, &ColumnType) -> Option<&'static str> {
+        super::write::refusal
     }
 
     fn exact_numeric(&self, expression: &str) -> String {

@@ -93,6 +93,11 @@ pub(super) async fn savepoint(connection: &mut SqliteConnection, verb: &str, nam
     query.execute(connection).await.map(|_| ()).map_err(statement_error)
 }
 
+/// Why SQLite would not keep a value as it is.
+pub(super) fn refusal(value: &Value, data_type: &ColumnType) -> Option<&'static str> {
+    Guard::refusal(value, data_type)
+}
+
 /// What must hold for a text to come back as it went in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Guard {
@@ -113,6 +118,14 @@ impl Guard {
             }
             _ => Self::Characters,
         }
+    }
+
+    /// See [`crate::Dialect::exactness`].
+    fn refusal(value: &Value, data_type: &ColumnType) -> Option<&'static str> {
+        let Value::Text(text) = value else { return None };
+        let guard = Self::of(data_type);
+        (guard != Self::None && !guard.survives(text))
+            .then_some("would be changed by SQLite, which keeps values of this column as binary numbers")
     }
 
     fn check(self, value: &Value, place: impl FnOnce() -> (String, String)) -> Result<(), DbError> {

@@ -76,7 +76,10 @@ async fn a_sequence_of_another_owner_is_set_for_good_or_in_a_rehearsal_not_at_al
     let catalog = connection.introspect().await.expect("the catalog can be read");
     let one = relation(&catalog, "one");
     assert!(!one.owned);
-    let missing = connection.missing_privileges(&[one, relation(&catalog, "small")], &[one, relation(&catalog, "small")]).await.expect("a query");
+    let missing = connection
+        .missing_privileges(&[one, relation(&catalog, "small")], &[one, relation(&catalog, "small")])
+        .await
+        .expect("a query");
     assert_eq!(
         missing,
         [

@@ -27,10 +27,12 @@ pub(super) fn text(
         kind => return Err(Unfit::new(format!("is {}, not text", describe(kind)))),
     };
     // Django keeps UUIDs as 32 hexadecimal digits where the database has no type for them.
-    if rules.django && max_chars == Some(32) && text.len() == 36 {
-        if let Ok(uuid) = uuid(&text) {
-            text = uuid.replace('-', "");
-        }
+    if rules.django
+        && max_chars == Some(32)
+        && text.len() == 36
+        && let Ok(uuid) = uuid(&text)
+    {
+        text = uuid.replace('-', "");
     }
     check_nul(&text, rules)?;
     if rules.capabilities.enforces_length {
@@ -241,7 +243,10 @@ pub(super) fn interval(json: &RawJson<'_>) -> Result<Value, Unfit> {
             let mut words = Vec::new();
             for (unit, amount) in json.entries() {
                 let unit = string(&unit, "a unit")?;
-                let known = matches!(unit.as_str(), "years" | "months" | "days" | "hours" | "minutes" | "seconds" | "milliseconds");
+                let known = matches!(
+                    unit.as_str(),
+                    "years" | "months" | "days" | "hours" | "minutes" | "seconds" | "milliseconds"
+                );
                 if !known || amount.kind() != JsonKind::Number {
                     return Err(Unfit::new("is an object that is no duration"));
                 }

@@ -18,6 +18,8 @@ pub(crate) struct Rules {
     /// The export is a Django dump, so Django's conventions apply: base64 for bytes, ISO 8601 durations as microseconds in integer
     /// columns, UUIDs without hyphens in `char(32)`, UTC date-times stored without zone.
     pub(crate) django: bool,
+    /// What the database would not keep exactly, beyond what the type itself says.
+    pub(crate) exactness: fn(&Value, &ColumnType) -> Option<&'static str>,
     /// The zone of timestamps without one, where the column wants an instant.
     pub(crate) timezone: Option<TimeZone>,
 }
@@ -48,7 +50,11 @@ pub(crate) fn coerce(json: &RawJson<'_>, column: &Column, rules: &Rules) -> Resu
         let json_null = !column.nullable && column.data_type.kind == TypeKind::Json;
         return Ok(if json_null { Value::Text("null".to_owned()) } else { Value::Null });
     }
-    typed(json, &column.data_type, rules)
+    let value = typed(json, &column.data_type, rules)?;
+    match (rules.exactness)(&value, &column.data_type) {
+        None => Ok(value),
+        Some(why) => Err(Unfit::new(why)),
+    }
 }
 
 fn typed(json: &RawJson<'_>, data_type: &ColumnType, rules: &Rules) -> Result<Value, Unfit> {

@@ -53,7 +53,8 @@ pub(super) fn integer(json: &RawJson<'_>, bits: u8, unsigned: bool, rules: &Rule
     let digits = plain.whole.trim_start_matches('0');
     let value: i128 = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| out_of_range(bits, unsigned))? };
     let value = if plain.negative { -value } else { value };
-    let (low, high) = if unsigned { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) };
+    let (low, high) =
+        if unsigned { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) };
     if value < low || value > high {
         return Err(out_of_range(bits, unsigned));
     }
@@ -175,7 +176,7 @@ fn plain(text: &str) -> Option<Plain> {
         let padded = format!("{}{whole}", "0".repeat(shift.saturating_sub(whole.len())));
         let (left, right) = padded.split_at(padded.len() - shift);
         fraction = format!("{right}{fraction}");
-        whole = left.to_owned();
+        left.clone_into(&mut whole);
     }
     Some(Plain { negative, whole, fraction })
 }

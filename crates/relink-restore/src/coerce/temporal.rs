@@ -74,10 +74,11 @@ pub(super) fn timestamp(text: &str, zoned: bool, precision: u8, rules: &Rules) -
                     "set `timezone` under [run] in the configuration to the zone that the export means",
                 ));
             };
-            let instant = zone
-                .to_ambiguous_timestamp(reading)
-                .unambiguous()
-                .map_err(|_| Unfit::new("falls into a change of clocks of the configured time zone: which instant is meant is not known"))?;
+            let instant = zone.to_ambiguous_timestamp(reading).unambiguous().map_err(|_| {
+                Unfit::new(
+                    "falls into a change of clocks of the configured time zone: which instant is meant is not known",
+                )
+            })?;
             Ok(format!("{}+00:00", format_reading(TimeZone::UTC.to_datetime(instant))))
         }
     }
@@ -117,12 +118,19 @@ fn infinity(text: &str, rules: &Rules) -> Option<String> {
 }
 
 fn parse_date(text: &str, rules: &Rules) -> Result<Date, Unfit> {
-    let shape = text.len() == 10 && text.bytes().enumerate().all(|(i, byte)| if i == 4 || i == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    let shape = text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(i, byte)| if i == 4 || i == 7 { byte == b'-' } else { byte.is_ascii_digit() });
     if !shape {
         return Err(Unfit::new("is not a date (YYYY-MM-DD)"));
     }
     if text == "0000-00-00" {
-        return Err(Unfit::with_help("is MySQL's zero date, which is no date", "decide what it stands for and mend it in the source"));
+        return Err(Unfit::with_help(
+            "is MySQL's zero date, which is no date",
+            "decide what it stands for and mend it in the source",
+        ));
     }
     let date: Date = text.parse().map_err(|_| Unfit::new("is not a day of the calendar"))?;
     let (first, last) = rules.capabilities.years;

@@ -60,10 +60,11 @@ impl Scanner<'_> {
             let primary_row = primary.as_ref().and_then(|key| found.get(key)).cloned();
             let row = work.row.clone();
             match (natural_row, primary_row) {
-                (Some(External::Row(payload)), _) => self.exists(&row, &payload)?,
+                (Some(External::Row(payload)), _) | (None, Some(External::Row(payload))) => {
+                    self.exists(&row, &payload)?;
+                }
                 (Some(External::Several), _) => self.ambiguous(&row)?,
                 (Some(External::Absent), Some(External::Row(_))) => self.id_taken(&row)?,
-                (None, Some(External::Row(payload))) => self.exists(&row, &payload)?,
                 _ => {}
             }
         }
@@ -86,8 +87,11 @@ impl Scanner<'_> {
         let catalog = Arc::clone(&self.catalog);
         let relation = catalog.relation(id);
         let key = shown_key(relation, payload, &self.state.relation(id).payload);
-        let mut found =
-            finding(code::EXISTING_ROW, &relation.name, format!("the target holds this row already ({})", key.join(", ")));
+        let mut found = finding(
+            code::EXISTING_ROW,
+            &relation.name,
+            format!("the target holds this row already ({})", key.join(", ")),
+        );
         found.help = Some("--mode skip leaves existing rows as they are".to_owned());
         Ok(self.findings.add(found, Some(record_spot(row)), None)?)
     }
@@ -142,7 +146,11 @@ impl Scanner<'_> {
         let catalog = Arc::clone(&self.catalog);
         let relation = catalog.relation(id);
         let dialect = self.connection.dialect();
-        let sql = format!("SELECT max({}) FROM {}", dialect.quote(&relation.columns[column].name), dialect.quote_relation(&relation.name));
+        let sql = format!(
+            "SELECT max({}) FROM {}",
+            dialect.quote(&relation.columns[column].name),
+            dialect.quote_relation(&relation.name)
+        );
         let highest = match self.connection.query(&sql, &[]).await?.first().map(Vec::as_slice) {
             Some([Value::Int(highest)]) => *highest,
             _ => 0,

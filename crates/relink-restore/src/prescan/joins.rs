@@ -27,7 +27,11 @@ pub(crate) struct JoinRow {
 
 impl Scanner<'_> {
     /// Resolves the lists that fill a join table, and finds the rows that exist already.
-    pub(super) async fn join_rows(&mut self, join: RelationId, fields: &[(RelationId, JoinField)]) -> Result<(), Error> {
+    pub(super) async fn join_rows(
+        &mut self,
+        join: RelationId,
+        fields: &[(RelationId, JoinField)],
+    ) -> Result<(), Error> {
         let explicit = self.state.relation(join).records();
         let mut next = explicit as Ordinal;
         for (source, field) in fields {
@@ -232,7 +236,9 @@ fn resolve(context: &Context<'_>, field: &JoinField, cell: &Cell) -> Resolution 
             state.by_natural_key(registry, mapping, field.target, field.target_referenced, natural)
         }
         Cell::Value(value) => {
-            let Some(index) = registry.find(field.target, &[field.target_referenced]) else { return Resolution::Missing };
+            let Some(index) = registry.find(field.target, &[field.target_referenced]) else {
+                return Resolution::Missing;
+            };
             state.by_key(registry, field.target, index, &[value])
         }
         // Reported where it was read.

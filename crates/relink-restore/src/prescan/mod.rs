@@ -3,9 +3,9 @@
 //! together. It writes nothing; its lookups run in the restore's own transaction.
 
 mod identity;
+pub(crate) mod joins;
 mod nameless;
 mod tree;
-pub(crate) mod joins;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -115,7 +115,12 @@ impl<'a> Scanner<'a> {
         Ok(Survey { state: self.state, findings: self.findings, edges, joins: self.joins })
     }
 
-    async fn step(&mut self, step: &LoadStep, done: &mut u64, events: &mut dyn FnMut(Event)) -> Result<Vec<RowEdge>, Error> {
+    async fn step(
+        &mut self,
+        step: &LoadStep,
+        done: &mut u64,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<Vec<RowEdge>, Error> {
         self.component.clone_from(&step.relations);
         self.edges.clear();
         for relation in &step.relations {
@@ -143,7 +148,10 @@ impl<'a> Scanner<'a> {
             let dialect = self.connection.dialect();
             let parts = ids.iter().map(|id| {
                 let name = dialect.quote_relation(&catalog.relation(*id).name);
-                format!("SELECT {} AS relation, CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END AS found", id.0)
+                format!(
+                    "SELECT {} AS relation, CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END AS found",
+                    id.0
+                )
             });
             let sql = parts.collect::<Vec<_>>().join(" UNION ALL ");
             for row in self.connection.query(&sql, &[]).await? {
@@ -203,11 +211,11 @@ impl<'a> Scanner<'a> {
             identified: false,
             row,
         };
-        if let Some(numbered) = catalog.relation(id).columns.iter().position(relink_model::Column::is_numbered) {
-            if let Some(Value::Int(given)) = work.row.shape.slot_of(numbered).and_then(|slot| work.row.cells[slot].value()) {
-                let state = self.state.relation_mut(id);
-                state.highest_given = state.highest_given.max(Some(*given));
-            }
+        let numbered = catalog.relation(id).columns.iter().position(relink_model::Column::is_numbered);
+        let slot = numbered.and_then(|numbered| work.row.shape.slot_of(numbered));
+        if let Some(Value::Int(given)) = slot.and_then(|slot| work.row.cells[slot].value()) {
+            let state = self.state.relation_mut(id);
+            state.highest_given = state.highest_given.max(Some(*given));
         }
         for (_, join) in &work.row.shape.joins {
             let fields = self.joins.entry(join.join).or_default();
@@ -259,7 +267,14 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn duplicate(&mut self, row: &Row, constraint: &str, shown: &str, slots: &[usize], first: Ordinal) -> Result<(), Error> {
+    fn duplicate(
+        &mut self,
+        row: &Row,
+        constraint: &str,
+        shown: &str,
+        slots: &[usize],
+        first: Ordinal,
+    ) -> Result<(), Error> {
         let catalog = Arc::clone(&self.catalog);
         let name = &catalog.relation(row.shape.relation).name;
         let position = self.state.relation(row.shape.relation).positions[first as usize];
@@ -270,7 +285,8 @@ impl<'a> Scanner<'a> {
         found.field.clone_from(&field);
         let offset = self.value_offset(row, field.as_deref())?;
         let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
-        let other = Spot { label: position.label, file_ordinal: position.file_ordinal, offset: position.offset, field: None };
+        let other =
+            Spot { label: position.label, file_ordinal: position.file_ordinal, offset: position.offset, field: None };
         Ok(self.findings.add(found, Some(spot), Some(other))?)
     }
 
@@ -325,7 +341,11 @@ impl<'a> Scanner<'a> {
                     work.settled[at] = true;
                     continue;
                 }
-                if nulls > 0 { Resolution::Missing } else { self.state.by_key(&self.registry, reference.target, reference.index, &values) }
+                if nulls > 0 {
+                    Resolution::Missing
+                } else {
+                    self.state.by_key(&self.registry, reference.target, reference.index, &values)
+                }
             };
             match resolution {
                 Resolution::Pending => continue,
@@ -358,15 +378,13 @@ impl<'a> Scanner<'a> {
         match value {
             // The referenced record's own key is bad; that is reported where it stands.
             None | Some(Value::Null) if natural => work.row.cells[*slot] = Cell::Bad,
-            Some(value) if !value.is_null() => {
-                if work.row.cells[*slot] != Cell::Value(value.clone()) {
-                    let shape = &work.row.shape;
-                    let state = &mut self.state.relations[shape.relation.index()];
-                    if !natural && state.payload.contains(&shape.columns[*slot]) {
-                        state.moved = true;
-                    }
-                    work.row.cells[*slot] = Cell::Value(value);
+            Some(value) if !value.is_null() && work.row.cells[*slot].value() != Some(&value) => {
+                let shape = &work.row.shape;
+                let state = &mut self.state.relations[shape.relation.index()];
+                if !natural && state.payload.contains(&shape.columns[*slot]) {
+                    state.moved = true;
                 }
+                work.row.cells[*slot] = Cell::Value(value);
             }
             _ => {}
         }
@@ -395,7 +413,8 @@ impl<'a> Scanner<'a> {
         let field = reference.slots.first().and_then(|slot| shape.field_of(*slot)).map(str::to_owned);
         let shown = shown.join(", ");
         let mut found = unresolved_finding(&relation.name, target, &shown, resolution);
-        found.constraint = Some(foreign_key.name.as_ref().map_or_else(|| foreign_key.describe(&relation.name), ToString::to_string));
+        found.constraint =
+            Some(foreign_key.name.as_ref().map_or_else(|| foreign_key.describe(&relation.name), ToString::to_string));
         found.field.clone_from(&field);
         if foreign_key.enforcement == Enforcement::NotEnforced {
             found.severity = relink_model::Severity::Warning;
@@ -445,7 +464,8 @@ fn unresolved_finding(relation: &RelationName, target: &RelationName, shown: &st
             "{shown} references {target} by id, and the export leaves out the ids of {target}: which row is meant is not known"
         );
         let mut found = finding(code::UNNAMED_REFERENCE, relation, message);
-        found.help = Some("export with --natural-foreign beside --natural-primary, or without --natural-primary".to_owned());
+        found.help =
+            Some("export with --natural-foreign beside --natural-primary, or without --natural-primary".to_owned());
         return found;
     }
     if *why == Resolution::Ambiguous {

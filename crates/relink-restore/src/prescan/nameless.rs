@@ -80,7 +80,12 @@ fn references(row: &Row, target: RelationId, index: IndexId) -> Vec<i64> {
     let shape = &row.shape;
     let keys = shape.references.iter().filter(|reference| reference.index == index);
     let cells = keys.flat_map(|reference| &reference.slots).map(|slot| &row.cells[*slot]);
-    let lists = shape.joins.iter().zip(&row.joins).filter(|((_, field), _)| field.target == target).flat_map(|(_, cells)| cells);
+    let lists = shape
+        .joins
+        .iter()
+        .zip(&row.joins)
+        .filter(|((_, field), _)| field.target == target)
+        .flat_map(|(_, cells)| cells);
     cells
         .chain(lists)
         .filter_map(|cell| match cell {

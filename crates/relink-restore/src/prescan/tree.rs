@@ -56,7 +56,8 @@ impl Scanner<'_> {
         let relation = catalog.relation(id);
         let dialect = self.connection.dialect();
         let columns = [tree.path, tree.column].into_iter().chain(self.state.relation(id).payload.iter().copied());
-        let select: Vec<String> = columns.map(|column| dialect.read_expression("", &relation.columns[column])).collect();
+        let select: Vec<String> =
+            columns.map(|column| dialect.read_expression("", &relation.columns[column])).collect();
         let sql = format!("SELECT {} FROM {}", select.join(", "), dialect.quote_relation(&relation.name));
         let rows = self.connection.query(&sql, &[]).await?;
         Ok(rows
