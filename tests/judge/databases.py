@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pymysql
+from psycopg.types.json import set_json_loads
 from pymysql.constants import CLIENT
 
 
@@ -134,7 +135,10 @@ class Sqlite(Database):
         return '"' + name.replace('"', '""') + '"'
 
     def tables(self):
-        found = self.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+        # Neither virtual tables nor the shadow tables that they keep their content in.
+        found = self.query(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
         return [name for (name,) in found]
 
     def columns(self, table):
@@ -205,6 +209,8 @@ class Postgres(Database):
     @contextlib.contextmanager
     def connect(self):
         with psycopg.connect(self.url, autocommit=True, options="-c timezone=UTC") as connection:
+            # The document's text, as the other drivers give it: a string in it must not be taken for a document.
+            set_json_loads(lambda document: bytes(document).decode(), connection)
             yield connection
 
     def run_script(self, script):

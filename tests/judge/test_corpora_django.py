@@ -1,6 +1,7 @@
 """Dumps of real Django projects restore into an empty schema on every database, and give the rows that they were made from."""
 
 import json
+import re
 
 import pytest
 
@@ -36,13 +37,13 @@ def labels_without_ids(records: list[dict]) -> frozenset[str]:
 class Case:
     """One export on one database."""
 
-    def __init__(self, name: str, export: str, database, tmp_path):
+    def __init__(self, name: str, export: str, database, tmp_path, prepare=lambda script: script):
         self.corpus = Corpus(FOLDER / name)
         self.export = self.corpus.folder / export
         self.records = json.loads(self.export.read_text())
         self.database = database
         self.truth = self.corpus.truth(tmp_path / "truth.sqlite")
-        database.run_script(self.corpus.schema(database.dialect))
+        database.run_script(prepare(self.corpus.schema(database.dialect)))
         self.config = self.corpus.config(tmp_path / "relink.toml", database, without_references=KNOWN_ORPHANS)
 
     def restore(self, *arguments):
@@ -88,14 +89,19 @@ def test_natural_primary_keys_alone_restore_right_or_are_refused_with_the_refere
         case.judge()
         return
     assert database.fingerprint() == before
-    unresolved = {finding["relation"] for finding in run.findings()}
-    # Permissions refer to content types by an id that the export does not hold.
-    assert "auth_permission" in unresolved, run
+    assert {finding["code"] for finding in run.findings()} == {"restore::unnamed-reference"}, run
 
 
 def test_upstreams_fixture_restores_beside_migrated_content_types(database, tmp_path):
     """What upstream loads into a migrated database: content types and permissions are there, the rest is in the fixture."""
-    case = Case("wagtail_bakerydemo", "upstream_fixture_bakerydemo.json", database, tmp_path)
+    # The fixture is older than this column, and Django's default for it is no default of the database.
+    true = "true" if database.dialect == "postgres" else "1"
+
+    def prepare(script: str) -> str:
+        column = r"([\"`]?keyboard_shortcuts[\"`]? [a-z0-9()]+ NOT NULL)"
+        return re.sub(column, rf"\1 DEFAULT {true}", script)
+
+    case = Case("wagtail_bakerydemo", "upstream_fixture_bakerydemo.json", database, tmp_path, prepare)
     migrated = ["django_content_type", "auth_permission"]
     for table in migrated:
         database.insert(table, case.corpus.stored(table, case.truth.rows(table), database.dialect))

@@ -46,6 +46,8 @@ pub struct TableConfig {
     /// own column stands for the nested natural key of the row it references, as one part. Or, for a tree with materialised paths,
     /// `{ column = "name", path = "path", step = 4 }`: that column's values from the root to the row.
     pub natural_key: Option<NaturalKeyConfig>,
+    /// Column -> how its values are read where the export's form is not the database's: `{ upc = "empty-is-null", body = "json-text" }`.
+    pub read: BTreeMap<String, Reading>,
     /// Many-to-many field of the export -> join table, where the naming rules do not find it.
     pub join_tables: BTreeMap<String, String>,
     /// Virtual references: `"customer_id -> customers.id"`, `"(tenant, no) -> stores(tenant, no)"`.
@@ -58,6 +60,16 @@ pub struct TableConfig {
     pub past: Vec<String>,
     /// Totals: `"total = sum(order_lines.quantity * order_lines.price) by order_id +- 0.01"`.
     pub totals: Vec<String>,
+}
+
+/// How the values of a column are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// An empty string stands for NULL.
+    EmptyIsNull,
+    /// A string holds the JSON document itself, as wagtail's StreamField dumps it.
+    JsonText,
 }
 
 /// What makes a row's natural key.

@@ -10,6 +10,8 @@ pub const UNKNOWN_FIELD: FindingCode = FindingCode("restore::unknown-field");
 pub const MISSING_VALUE: FindingCode = FindingCode("restore::missing-value");
 /// A value that its column cannot hold exactly.
 pub const UNFIT_VALUE: FindingCode = FindingCode("restore::unfit-value");
+/// A JSON column gets a string that holds JSON text: a warning, as nothing tells which of the two is meant.
+pub const JSON_IN_TEXT: FindingCode = FindingCode("restore::json-in-text");
 /// Two records with the same key.
 pub const DUPLICATE_KEY: FindingCode = FindingCode("restore::duplicate-key");
 /// A reference to a row that is neither in the export nor in the target.

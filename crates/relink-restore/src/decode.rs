@@ -280,7 +280,14 @@ impl Decoder {
                 return self.natural(json, reference.target, field, problems);
             }
         }
-        match coerce::coerce(json, column, &self.rules) {
+        let reading = self.mapping.reading(shape.relation, shape.columns[slot]);
+        if reading.is_none() && coerce::is_json_in_text(json, column, &self.rules) {
+            let message =
+                format!("{} goes into JSON column {} as a string that holds JSON text", shown(json), column.name);
+            let help = format!("if the document itself is meant: read = {{ {} = \"json-text\" }}", column.name);
+            problems.push(problem(code::JSON_IN_TEXT, field, json, message, Some(help)));
+        }
+        match coerce::coerce(json, column, reading, &self.rules) {
             Ok(Value::Null) if !column.nullable && !column.is_numbered() => {
                 let message = format!("null in {}, which is NOT NULL", column.name);
                 problems.push(problem(code::MISSING_VALUE, field, json, message, None));
@@ -342,7 +349,7 @@ impl Decoder {
             let cell = if element.kind() == JsonKind::Array {
                 self.natural(element, join.target, Some(field), problems)
             } else {
-                match coerce::coerce(element, column, &self.rules) {
+                match coerce::coerce(element, column, None, &self.rules) {
                     Ok(value) if !value.is_null() => Cell::Value(value),
                     Ok(_) => {
                         let message = "null is no reference".to_owned();

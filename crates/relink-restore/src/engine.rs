@@ -166,6 +166,8 @@ async fn run(
     events: &mut dyn FnMut(Event),
 ) -> Result<(Report, Vec<RelationId>), Error> {
     let schema = open(connection, request, course).await?;
+    let made_here = schema.as_ref().is_some_and(|(_, made)| *made);
+    let schema = schema.map(|(what, _)| what);
     let mut catalog = connection.introspect().await?;
     request.config.add_virtual_references(&mut catalog).map_err(Error::Config)?;
     course.catalog = catalog.clone();
@@ -197,7 +199,9 @@ async fn run(
     let mut loaded = HashMap::new();
     let mut numbers = HashMap::new();
     if !findings.has_errors() {
-        for id in touched.iter().filter(|id| catalog.relation(**id).numbered_column().is_some()) {
+        // Counters of a schema that this transaction made go with it.
+        let keeps = |id: &&RelationId| !made_here && catalog.relation(**id).numbered_column().is_some();
+        for id in touched.iter().filter(keeps) {
             course.numbering.push((*id, connection.numbering(catalog.relation(*id)).await?));
         }
         let before = count(connection, &catalog, &touched).await?;
@@ -221,12 +225,12 @@ async fn run(
     Ok((facts.report(&decoder, plan, &touched, &state, &loaded, &numbers, findings), touched))
 }
 
-/// Opens the transaction; before it or in it, runs the schema script on an empty target.
+/// Opens the transaction; before it or in it, runs the schema script on an empty target. What became of the script, and whether it made the schema.
 async fn open(
     connection: &mut dyn Connection,
     request: &Request<'_>,
     course: &mut Course,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<(String, bool)>, Error> {
     let Some(script) = &request.schema else {
         connection.begin(TransactionKind::Write).await?;
         course.begun = true;
@@ -249,7 +253,7 @@ async fn open(
         course.begun = true;
     }
     let what = if empty { "made by" } else { "there already, so not made by" };
-    Ok(Some(format!("{what} {}", script.name)))
+    Ok(Some((format!("{what} {}", script.name), empty)))
 }
 
 fn time_zone(config: &Config) -> Result<Option<jiff::tz::TimeZone>, Error> {

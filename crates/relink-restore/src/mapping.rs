@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use relink_model::{
     Catalog, Config, RelationId,
-    config::{ConfigError, NaturalKeyConfig},
+    config::{ConfigError, NaturalKeyConfig, Reading},
     suggest,
 };
 
@@ -75,6 +75,8 @@ pub(crate) struct Mapping {
     pub(crate) labels: Vec<LabelTarget>,
     /// The natural keys of a relation: the configured one, or a profile's, or every unique key that can serve.
     pub(crate) natural_keys: HashMap<RelationId, Vec<NaturalKey>>,
+    /// How the values of a column are read, where that is configured.
+    readings: HashMap<(RelationId, usize), Reading>,
     django: bool,
     fields: HashMap<(RelationId, String), FieldTarget>,
 }
@@ -92,6 +94,7 @@ impl Mapping {
         let mut errors = Vec::new();
         let mut configured = HashMap::new();
         let mut fields = HashMap::new();
+        let mut readings = HashMap::new();
         for (id, table, settings) in &tables {
             for label in &settings.models {
                 configured.insert(label.to_ascii_lowercase(), *id);
@@ -106,6 +109,15 @@ impl Mapping {
                 };
                 match target {
                     Ok(target) => drop(fields.insert((*id, field.clone()), target)),
+                    Err(error) => errors.push(error),
+                }
+            }
+            for (column, reading) in &settings.read {
+                match relink_model::config::require_column(catalog, *id, table, "read", column) {
+                    Ok(()) => {
+                        let (column, _) = catalog.relation(*id).column(column).expect("require_column found it");
+                        readings.insert((*id, column), *reading);
+                    }
                     Err(error) => errors.push(error),
                 }
             }
@@ -132,7 +144,12 @@ impl Mapping {
             return Err(errors);
         }
         let labels = labels.iter().map(|label| label_target(catalog, config, &configured, label, django)).collect();
-        Ok(Self { labels, natural_keys, django, fields })
+        Ok(Self { labels, natural_keys, readings, django, fields })
+    }
+
+    /// How the values of a column are read, where that is configured.
+    pub(crate) fn reading(&self, relation: RelationId, column: usize) -> Option<Reading> {
+        self.readings.get(&(relation, column)).copied()
     }
 
     /// Where a field of a relation's records goes.

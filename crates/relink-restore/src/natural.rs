@@ -287,5 +287,6 @@ fn part_value(element: &RawJson<'_>, column: &Column, rules: &Rules) -> Result<V
     if element.kind() == JsonKind::Null {
         return Ok(Value::Null);
     }
-    coerce::coerce(element, column, rules).map_err(|unfit| format!("has a part {} that {}", element.text(), unfit.why))
+    coerce::coerce(element, column, None, rules)
+        .map_err(|unfit| format!("has a part {} that {}", element.text(), unfit.why))
 }

@@ -18,12 +18,11 @@ pub(super) fn text(
         JsonKind::String => string(json, "text")?,
         // A number's own text is exact.
         JsonKind::Number => json.text().to_owned(),
-        JsonKind::Object if !rules.capabilities.enforces_types => {
-            if let Some(bytes) = buffer(json) {
-                return bytes.map(Value::Bytes);
-            }
-            return Err(Unfit::new("is an object, not text"));
+        JsonKind::Object if !rules.capabilities.enforces_types && buffer(json).is_some() => {
+            return buffer(json).unwrap_or_else(|| Err(Unfit::new("is an object"))).map(Value::Bytes);
         }
+        // A row of a database with arrays or JSON, in one where they are kept as their text.
+        JsonKind::Array | JsonKind::Object if !rules.django => json.compact(),
         kind => return Err(Unfit::new(format!("is {}, not text", describe(kind)))),
     };
     // Django keeps UUIDs as 32 hexadecimal digits where the database has no type for them.
@@ -125,7 +124,7 @@ pub(super) fn json(json: &RawJson<'_>, rules: &Rules) -> Result<Value, Unfit> {
     if !rules.django && rules.capabilities.json_is_text && json.kind() == JsonKind::String {
         // A row of a database that keeps JSON as text shows that text: what is valid JSON inside the string is the document itself.
         let inner = string(json, "JSON")?;
-        if serde_json::from_str::<serde::de::IgnoredAny>(&inner).is_ok() {
+        if is_json(&inner) {
             return Ok(Value::Text(inner));
         }
     }
@@ -137,6 +136,11 @@ pub(super) fn json(json: &RawJson<'_>, rules: &Rules) -> Result<Value, Unfit> {
         return Err(Unfit::new("holds the character U+0000, which this database cannot store"));
     }
     Ok(Value::Text(text))
+}
+
+/// Whether a text is a JSON document.
+pub(super) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Whether `NaN`, `Infinity` or `-Infinity` stands anywhere outside strings.

@@ -8,7 +8,7 @@ mod temporal;
 use jiff::tz::TimeZone;
 use relink_db::Capabilities;
 use relink_export::{JsonKind, RawJson};
-use relink_model::{Column, ColumnType, TypeKind, Value};
+use relink_model::{Column, ColumnType, TypeKind, Value, config::Reading};
 
 /// What decides beside the column's type.
 #[derive(Clone, Debug)]
@@ -43,9 +43,27 @@ impl Unfit {
     }
 }
 
-/// Reads a JSON value as a value of this column.
-pub(crate) fn coerce(json: &RawJson<'_>, column: &Column, rules: &Rules) -> Result<Value, Unfit> {
-    if json.kind() == JsonKind::Null {
+/// Whether a JSON column gets a string that holds a JSON array or object: nothing tells whether the string is meant or what it holds.
+pub(crate) fn is_json_in_text(json: &RawJson<'_>, column: &Column, rules: &Rules) -> bool {
+    rules.django
+        && column.data_type.kind == TypeKind::Json
+        && json.kind() == JsonKind::String
+        && json.as_str().is_ok_and(|text| text.starts_with(['[', '{']) && content::is_json(&text))
+}
+
+/// Reads a JSON value as a value of this column, in the way configured where there is one.
+pub(crate) fn coerce(
+    json: &RawJson<'_>,
+    column: &Column,
+    reading: Option<Reading>,
+    rules: &Rules,
+) -> Result<Value, Unfit> {
+    if reading == Some(Reading::JsonText) && json.kind() == JsonKind::String {
+        let text = string(json, "JSON")?;
+        return if content::is_json(&text) { Ok(Value::Text(text)) } else { Err(Unfit::new("holds no JSON text")) };
+    }
+    let empty = reading == Some(Reading::EmptyIsNull) && json.text() == "\"\"";
+    if empty || json.kind() == JsonKind::Null {
         // A JSON column that takes no SQL NULL holds JSON's own null (Django writes both as `null`).
         let json_null = !column.nullable && column.data_type.kind == TypeKind::Json;
         return Ok(if json_null { Value::Text("null".to_owned()) } else { Value::Null });

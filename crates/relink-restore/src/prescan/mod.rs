@@ -198,6 +198,9 @@ impl<'a> Scanner<'a> {
             let mut found = finding(problem.code, name, problem.message);
             found.field.clone_from(&problem.field);
             found.help = problem.help;
+            if problem.code == code::JSON_IN_TEXT {
+                found.severity = relink_model::Severity::Warning;
+            }
             self.findings.add(found, Some(spot), None)?;
         }
         let state = self.state.relation_mut(id);
