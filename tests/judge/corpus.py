@@ -42,6 +42,31 @@ class Corpus:
         path.write_text(self.map.relink_toml(set(database.tables()), **options))
         return path
 
+    def readings(self, records: list[dict], truth: Database) -> dict[str, dict[str, str]]:
+        """What only the application's own code says of how its dump is to be read: table -> column -> reading.
+
+        Field classes of an application may dump NULL as an empty string, or a JSON document as its text.
+        """
+        readings: dict[str, dict[str, str]] = {}
+        empty_there: dict[tuple[str, str], bool] = {}
+        for record in records:
+            model = self.map.models[record["model"]]
+            table = model["table"]
+            for name, value in record["fields"].items():
+                field = model["fields"].get(name)
+                if not isinstance(value, str) or not field or not field["column"]:
+                    continue
+                column = field["column"]
+                if self.map.kind(table, column) == "json":
+                    readings.setdefault(table, {})[column] = "json-text"
+                elif value == "" and field.get("null"):
+                    if (table, column) not in empty_there:
+                        sql = f"SELECT count(*) FROM {truth.quote(table)} WHERE {truth.quote(column)} = ''"
+                        empty_there[table, column] = truth.query(sql)[0][0] > 0
+                    if not empty_there[table, column]:
+                        readings.setdefault(table, {})[column] = "empty-is-null"
+        return readings
+
     def tables_of(self, labels: set[str]) -> set[str]:
         """The tables that records of these labels fill: their own, and those of their many-to-many lists."""
         tables = set()

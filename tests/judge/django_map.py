@@ -131,13 +131,17 @@ class DjangoMap:
     # relink.toml
 
     def relink_toml(
-        self, tables: set[str], without_references: frozenset[str] = frozenset(), repeats_parents: bool = False
+        self,
+        tables: set[str],
+        without_references: frozenset[str] = frozenset(),
+        repeats_parents: bool = False,
+        readings: dict[str, dict[str, str]] | None = None,
     ) -> str:
         """A relink.toml with what the naming rules do not find, for the tables that exist.
 
         `without_references` names undeclared references (`table.column`) that the data is known to break. With
         `repeats_parents` a child's record may repeat fields of its parent (hand-written fixtures do); loaddata ignores them there,
-        and so shall relink.
+        and so shall relink. `readings` says of columns (by table) how their values are to be read.
         """
         lines = ["version = 1", "", "[run]", 'timezone = "UTC"', ""]
         skipped = [label for label, model in self.models.items() if not model["managed"]]
@@ -147,6 +151,8 @@ class DjangoMap:
             if table not in tables:
                 continue
             entries = self.table_entries(table, label, without_references, repeats_parents)
+            if readings and table in readings:
+                entries.append(f"read = {inline(readings[table])}")
             if entries:
                 lines += [f"[table.{json.dumps(table)}]", *entries, ""]
         return "\n".join(lines)

@@ -44,7 +44,12 @@ class Case:
         self.database = database
         self.truth = self.corpus.truth(tmp_path / "truth.sqlite")
         database.run_script(prepare(self.corpus.schema(database.dialect)))
-        self.config = self.corpus.config(tmp_path / "relink.toml", database, without_references=KNOWN_ORPHANS)
+        self.config = self.corpus.config(
+            tmp_path / "relink.toml",
+            database,
+            without_references=KNOWN_ORPHANS,
+            readings=self.corpus.readings(self.records, self.truth),
+        )
 
     def restore(self, *arguments):
         return restore(self.export, self.database, "--config", self.config, *arguments)

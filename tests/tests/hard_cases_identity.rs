@@ -34,7 +34,10 @@ fn zero_and_negative_ids_stay_what_they_are() {
             r#"{"items": [{"id": 1, "parent_id": 0, "name": "one"}, {"id": 0, "parent_id": -5, "name": "zero"}, {"id": -5, "parent_id": null, "name": "minus"}]}"#,
             "",
         );
-        assert_eq!(lines(&database, "SELECT id, parent_id, name FROM items ORDER BY id"), ["-5|NULL|minus", "0|-5|zero", "1|0|one"]);
+        assert_eq!(
+            lines(&database, "SELECT id, parent_id, name FROM items ORDER BY id"),
+            ["-5|NULL|minus", "0|-5|zero", "1|0|one"]
+        );
         database.run("INSERT INTO items (name) VALUES ('next');");
         assert_eq!(database.value("SELECT id FROM items WHERE name = 'next'"), "2", "{database:?}");
         assert_eq!(outcome.report.relations[0].relation.to_string(), "items");
@@ -52,7 +55,11 @@ fn ids_past_what_floating_point_tells_apart_are_exact() {
         );
         assert_eq!(
             lines(&database, "SELECT id, twin_id FROM items ORDER BY id"),
-            ["2033735037361704962|2033735037361704963", "2033735037361704963|2033735037361704962", "9223372036854775806|NULL"],
+            [
+                "2033735037361704962|2033735037361704963",
+                "2033735037361704963|2033735037361704962",
+                "9223372036854775806|NULL"
+            ],
             "{database:?}"
         );
     }
@@ -66,7 +73,11 @@ fn a_key_that_is_text_keeps_its_zeros_and_its_case() {
             r#"{"codes": [{"id": "007", "name": "a"}, {"id": "7", "name": "b"}, {"id": " 7", "name": "c"}], "uses": [{"id": 1, "code_id": "007"}, {"id": 2, "code_id": "7"}]}"#,
             "",
         );
-        assert_eq!(lines(&database, "SELECT id, name FROM codes ORDER BY name"), ["007|a", "7|b", " 7|c"], "{database:?}");
+        assert_eq!(
+            lines(&database, "SELECT id, name FROM codes ORDER BY name"),
+            ["007|a", "7|b", " 7|c"],
+            "{database:?}"
+        );
         assert_eq!(lines(&database, "SELECT id, code_id FROM uses ORDER BY id"), ["1|007", "2|7"], "{database:?}");
     }
 }
@@ -86,7 +97,10 @@ fn an_identity_that_the_database_always_numbers_takes_the_exports_numbers_and_go
     );
     assert_eq!(outcome.ways().len(), 1);
     database.run("INSERT INTO items (name) VALUES ('next');");
-    assert_eq!(lines(&database, "SELECT id, name, partner FROM items ORDER BY id"), ["40|b|NULL", "41|a|3", "42|next|NULL"]);
+    assert_eq!(
+        lines(&database, "SELECT id, name, partner FROM items ORDER BY id"),
+        ["40|b|NULL", "41|a|3", "42|next|NULL"]
+    );
 }
 
 #[test]
@@ -98,7 +112,10 @@ fn a_reference_of_an_always_numbered_row_is_patched_without_touching_its_number(
          ALTER TABLE items ADD FOREIGN KEY (partner) REFERENCES partners;",
     );
     let role = relink_e2e::Role::new(&database);
-    database.run(&format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {0}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {0};", role.name()));
+    database.run(&format!(
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO {0}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {0};",
+        role.name()
+    ));
     let export = Export::new(r#"{"items": [{"id": 41, "partner": 3}], "partners": [{"id": 3, "item_id": 41}]}"#);
     let outcome = Restore::of(&export).url(role.url()).into(&database);
     assert!(outcome.committed, "{:#?}", outcome.report);
@@ -111,20 +128,27 @@ fn computed_columns_are_left_to_the_database() {
     for database in TestDatabase::each("computed") {
         let stored = if database.dialect() == "mysql" { "PERSISTENT" } else { "STORED" };
         database.run(&format!(
-            "CREATE TABLE lines (id integer NOT NULL PRIMARY KEY, price decimal(8,2) NOT NULL, amount integer NOT NULL,
+            "CREATE TABLE order_lines (id integer NOT NULL PRIMARY KEY, price decimal(8,2) NOT NULL, amount integer NOT NULL,
                  total decimal(12,2) GENERATED ALWAYS AS (price * amount) {stored});
              CREATE TABLE numbers (id integer NOT NULL PRIMARY KEY, doubled integer GENERATED ALWAYS AS (id * 2) {stored},
                  tripled integer GENERATED ALWAYS AS (id * 3) {stored});"
         ));
         restored(
             &database,
-            r#"{"lines": [{"id": 1, "price": "2.50", "amount": 3, "total": "999.00"}, {"id": 2, "price": "1.25", "amount": 4}],
+            r#"{"order_lines": [{"id": 1, "price": "2.50", "amount": 3, "total": "999.00"}, {"id": 2, "price": "1.25", "amount": 4}],
                 "numbers": [{"id": 7, "doubled": 14, "tripled": 21}, {"id": 8}]}"#,
             "",
         );
-        let totals = lines(&database, "SELECT id FROM lines WHERE id = 1 AND total = 7.5 OR id = 2 AND total = 5 ORDER BY id");
+        let totals = lines(
+            &database,
+            "SELECT id FROM order_lines WHERE id = 1 AND total = 7.5 OR id = 2 AND total = 5 ORDER BY id",
+        );
         assert_eq!(totals, ["1", "2"], "{database:?}");
-        assert_eq!(lines(&database, "SELECT id, doubled, tripled FROM numbers ORDER BY id"), ["7|14|21", "8|16|24"], "{database:?}");
+        assert_eq!(
+            lines(&database, "SELECT id, doubled, tripled FROM numbers ORDER BY id"),
+            ["7|14|21", "8|16|24"],
+            "{database:?}"
+        );
     }
 }
 
@@ -160,8 +184,10 @@ fn the_next_number_is_past_the_highest_however_the_database_counts() {
             ),
         };
         database.run(ddl);
-        let parts: Vec<String> =
-            tables.iter().map(|table| format!(r#""{table}": [{{"id": 150, "name": "a"}}, {{"id": 3, "name": "b"}}]"#)).collect();
+        let parts: Vec<String> = tables
+            .iter()
+            .map(|table| format!(r#""{table}": [{{"id": 150, "name": "a"}}, {{"id": 3, "name": "b"}}]"#))
+            .collect();
         let outcome = restored(&database, &format!(r#"{{"empty": [], {}}}"#, parts.join(", ")), "");
         for relation in &outcome.report.relations {
             let expected = if relation.relation.to_string() == "aliased" { None } else { Some(151) };
@@ -205,7 +231,10 @@ fn a_counter_is_never_put_back() {
 
 #[test]
 fn a_composite_key_counts_in_the_order_of_the_key_and_not_of_the_columns() {
-    for database in each("key_order", "parts(name text, no int, version int, pk(version, no))\nuses(id pk, a int, b int, (a, b) -> parts(version, no))") {
+    for database in each(
+        "key_order",
+        "parts(name text, no int, version int, pk(version, no))\nuses(id pk, a int, b int, (a, b) -> parts(version, no))",
+    ) {
         restored(
             &database,
             r#"[{"model": "app.part", "pk": [2, 1], "fields": {"name": "version 2, no 1"}},
@@ -304,9 +333,11 @@ fn a_list_may_be_empty_or_absent_and_not_null() {
             "",
         );
         assert_eq!(database.value("SELECT count(*) FROM blog_post_tags"), "0", "{database:?}");
-        let outcome = refused(&database, r#"[{"model": "blog.post", "pk": 3, "fields": {"slug": "r", "tags": null}}]"#, "");
+        let outcome =
+            refused(&database, r#"[{"model": "blog.post", "pk": 3, "fields": {"slug": "r", "tags": null}}]"#, "");
         assert_eq!(outcome.only(code::UNFIT_VALUE).field.as_deref(), Some("tags"), "{database:?}");
-        let outcome = refused(&database, r#"[{"model": "blog.post", "pk": 3, "fields": {"slug": "r", "tags": [null]}}]"#, "");
+        let outcome =
+            refused(&database, r#"[{"model": "blog.post", "pk": 3, "fields": {"slug": "r", "tags": [null]}}]"#, "");
         assert_eq!(outcome.only(code::UNFIT_VALUE).field.as_deref(), Some("tags"), "{database:?}");
     }
 }
@@ -328,7 +359,9 @@ fn an_element_of_a_list_that_leads_nowhere_is_reported() {
 
 #[test]
 fn the_same_export_twice_changes_nothing_the_second_time() {
-    let text = format!("{TAGGED}\nblog_comment(id pk, post_id int -> blog_post.id, parent_id int null -> blog_comment.id, body text)");
+    let text = format!(
+        "{TAGGED}\nblog_comment(id pk, post_id int -> blog_post.id, parent_id int null -> blog_comment.id, body text)"
+    );
     for database in each("twice_no_change", &text) {
         let export = Export::new(
             r#"[{"model": "blog.comment", "pk": 2, "fields": {"post": ["p"], "parent": 1, "body": "b"}},
@@ -356,7 +389,10 @@ fn a_deferrable_unique_key_is_checked_before_anything_is_written() {
     database.run("CREATE TABLE places (id integer PRIMARY KEY, no integer NOT NULL, CONSTRAINT one_each UNIQUE (no) DEFERRABLE INITIALLY DEFERRED);");
     let outcome = refused(&database, "{\"places\": [{\"id\": 1, \"no\": 1},\n{\"id\": 2, \"no\": 1}]}", "");
     let finding = outcome.only(code::DUPLICATE_KEY);
-    assert_eq!((finding.constraint.as_deref(), finding.place.as_ref().map(|place| place.line)), (Some("one_each"), Some(2)));
+    assert_eq!(
+        (finding.constraint.as_deref(), finding.place.as_ref().map(|place| place.line)),
+        (Some("one_each"), Some(2))
+    );
 }
 
 #[test]
@@ -372,7 +408,8 @@ fn a_transient_duplicate_of_a_deferrable_key_is_no_duplicate() {
     );
     let export = Export::new(r#"{"places": [{"id": 1, "no": 2}, {"id": 2, "no": 3}]}"#);
     database.run("UPDATE places SET no = 2;");
-    let outcome = Restore::of(&export).mode(Mode::Skip).config("[table.places]\nnatural_key = [\"id\"]").into(&database);
+    let outcome =
+        Restore::of(&export).mode(Mode::Skip).config("[table.places]\nnatural_key = [\"id\"]").into(&database);
     assert!(outcome.committed, "{:#?}", outcome.report);
     assert_eq!(lines(&database, "SELECT id, no FROM places ORDER BY id"), ["1|2", "2|3", "100|12"]);
 }
@@ -389,7 +426,10 @@ fn a_row_that_an_exclusion_constraint_refuses_is_named_with_it() {
         "",
     );
     let finding = outcome.only(code::REFUSED_ROW);
-    assert_eq!((finding.constraint.as_deref(), finding.place.as_ref().map(|place| place.line)), (Some("no_overlap"), Some(4)));
+    assert_eq!(
+        (finding.constraint.as_deref(), finding.place.as_ref().map(|place| place.line)),
+        (Some("no_overlap"), Some(4))
+    );
 }
 
 #[test]
@@ -409,8 +449,17 @@ fn a_unique_index_over_a_part_of_the_rows_or_an_expression_refuses_only_what_bre
                           {"id": 3, "email": "a", "name": "Ann", "deleted_at": null}]}"#,
             "",
         );
-        for row in [r#"{"id": 5, "email": "a", "name": "Eve", "deleted_at": null}"#, r#"{"id": 5, "email": "b", "name": "aNN", "deleted_at": null}"#] {
-            let outcome = refused(&database, &format!("{{\"users\": [{{\"id\": 4, \"email\": \"c\", \"name\": null, \"deleted_at\": null}},\n{row}]}}"), "");
+        for row in [
+            r#"{"id": 5, "email": "a", "name": "Eve", "deleted_at": null}"#,
+            r#"{"id": 5, "email": "b", "name": "aNN", "deleted_at": null}"#,
+        ] {
+            let outcome = refused(
+                &database,
+                &format!(
+                    "{{\"users\": [{{\"id\": 4, \"email\": \"c\", \"name\": null, \"deleted_at\": null}},\n{row}]}}"
+                ),
+                "",
+            );
             let finding = outcome.only(code::REFUSED_ROW);
             assert_eq!(finding.place.as_ref().map(|place| place.line), Some(2), "{database:?}: {finding:#?}");
         }
@@ -428,7 +477,8 @@ fn a_null_in_a_unique_key_repeats_unless_nulls_are_told_to_be_equal() {
         assert_eq!(database.value("SELECT count(*) FROM items"), "4", "{database:?}");
     }
     let Some(database) = TestDatabase::postgres("nulls_not_distinct") else { return };
-    database.run("CREATE TABLE items (id integer PRIMARY KEY, a integer, CONSTRAINT once UNIQUE NULLS NOT DISTINCT (a));");
+    database
+        .run("CREATE TABLE items (id integer PRIMARY KEY, a integer, CONSTRAINT once UNIQUE NULLS NOT DISTINCT (a));");
     let outcome = refused(&database, r#"{"items": [{"id": 1, "a": null}, {"id": 2, "a": null}]}"#, "");
     assert_eq!(outcome.only(code::DUPLICATE_KEY).constraint.as_deref(), Some("once"));
 }
@@ -436,7 +486,8 @@ fn a_null_in_a_unique_key_repeats_unless_nulls_are_told_to_be_equal() {
 #[test]
 fn an_empty_database_and_a_schema_script_end_up_as_one_restore() {
     for database in TestDatabase::each("with_schema") {
-        let ddl = schema("parents(id pk, name text)\nchildren(id pk, parent_id int -> parents.id)").ddl(database.dialect());
+        let ddl =
+            schema("parents(id pk, name text)\nchildren(id pk, parent_id int -> parents.id)").ddl(database.dialect());
         let export = Export::new(r#"{"children": [{"id": 1, "parent_id": 2}], "parents": [{"id": 2, "name": "a"}]}"#);
         let before = Contents::of(&database);
         let dry = Restore::of(&export).schema(&ddl).dry_run(true).into(&database);

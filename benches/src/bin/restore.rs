@@ -83,13 +83,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let temporary = tempfile::tempdir()?;
     let data = generate(args.records, args.data.as_deref().unwrap_or(temporary.path()))?;
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/stocktake/relink.toml").canonicalize()?;
-    for dialect in &args.databases {
-        if let Some(variable) = dialect.variable().filter(|variable| std::env::var_os(variable).is_none()) {
-            println!("\n{}: left out, {variable} is not set", dialect.name());
-            continue;
-        }
+    let (present, absent): (Vec<Dialect>, Vec<Dialect>) = args.databases.iter().partition(|dialect| dialect.is_there());
+    for dialect in absent {
+        println!("\n{}: left out, {} is not set", dialect.name(), dialect.variable().unwrap_or_default());
+    }
+    for dialect in &present {
         compare(*dialect, &data, &relink, &config, args.rounds)?;
-        if args.phases {
+    }
+    if args.phases {
+        println!("\nseconds of each step, one restore in this process");
+        // After all that is measured: the memory of this process would count as that of the programs it starts.
+        for dialect in &present {
             print_phases(*dialect, &data, &config)?;
         }
     }
@@ -198,7 +202,7 @@ fn print_phases(dialect: Dialect, data: &Data, config: &Path) -> Result<(), Box<
         let phases = runtime.block_on(phases(&way.export(&data.directory), &database.url(), &config))?;
         let shown: Vec<String> =
             phases.iter().map(|(name, time)| format!("{name} {:.2}", time.as_secs_f64())).collect();
-        println!("{:<24}seconds: {}", way.name(dialect), shown.join(", "));
+        println!("{:<10}{:<24}{}", dialect.name(), way.name(dialect), shown.join(", "));
     }
     Ok(())
 }
@@ -247,6 +251,10 @@ impl Dialect {
             Self::Postgres => Some(POSTGRES_VARIABLE),
             Self::Mysql => Some(MYSQL_VARIABLE),
         }
+    }
+
+    fn is_there(self) -> bool {
+        self.variable().is_none_or(|variable| std::env::var_os(variable).is_some())
     }
 
     /// A database with the application's schema and no row.

@@ -103,6 +103,10 @@ impl Failure {
             | Self::Config(_)
             | Self::Now(_) => Exit::Usage,
             Self::Connect { .. } | Self::Database(_) => Exit::Database,
+            // An encoding that nobody knows is a mistake of the command line.
+            Self::Export { errors, .. } if errors.iter().all(|error| error.code() == "export::unknown-encoding") => {
+                Exit::Usage
+            }
             Self::Export { .. } => Exit::Export,
             Self::Restore(error) => match error.as_ref() {
                 RestoreError::Export(_) => Exit::Export,

@@ -2,6 +2,9 @@
 
 use relink_model::{Column, ColumnType, ForeignKey, Relation, RelationName, Value};
 
+/// Says why a value would be changed by the database that keeps it; `None` where it is kept as it is.
+pub type Exactness = fn(&Value) -> Option<&'static str>;
+
 /// What a database can do, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -73,10 +76,10 @@ pub trait Dialect: Send + Sync {
     /// fast here: NULLs judged by the key's MATCH, never a cast of a key column, so that collations and padding apply as in the constraint.
     fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String;
 
-    /// Why this database would not keep a value exactly in a column of this type, beyond what the type itself says; a plain function, so that
-    /// values can be judged away from the connection.
-    fn exactness(&self) -> fn(&Value, &ColumnType) -> Option<&'static str> {
-        |_, _| None
+    /// How to tell whether this database would change a value of this type when it keeps it, beyond what the type itself says: a plain function,
+    /// so that values can be judged away from the connection, which says why; `None` where nothing is changed.
+    fn exactness(&self, _: &ColumnType) -> Option<Exactness> {
+        None
     }
 
     /// An exact decimal expression of a numeric SQL expression, where the database has one: a cast that loses nothing, or the expression itself.

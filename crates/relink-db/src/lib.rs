@@ -18,6 +18,6 @@ mod sqlite;
 pub use connection::{
     Access, Connection, InsertColumn, InsertTarget, Lookup, NumberingState, ResultRow, TransactionKind, connect,
 };
-pub use dialect::{Capabilities, Dialect};
+pub use dialect::{Capabilities, Dialect, Exactness};
 pub use error::{DbError, DbErrorKind};
 pub use url::{DatabaseUrl, UrlError};

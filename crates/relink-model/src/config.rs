@@ -74,7 +74,7 @@ pub enum Reading {
 
 /// What makes a row's natural key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a list of columns, or { column = \"...\", path = \"...\", step = 4 }")]
 pub enum NaturalKeyConfig {
     /// Columns in order.
     Columns(Vec<String>),
@@ -96,7 +96,7 @@ pub struct TreeKeyConfig {
 
 /// A number, exact when given as text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or a decimal number as text")]
 pub enum Number {
     /// A whole number.
     Integer(i64),
@@ -138,6 +138,34 @@ pub enum ConfigError {
         column: String,
         /// The nearest existing name.
         nearest: Option<String>,
+    },
+    /// A reference to a column that does not exist.
+    #[error("[table.{table}] refs: {target} has no column {column:?}{}", suggestion(.nearest.as_deref()))]
+    UnknownTargetColumn {
+        /// As written.
+        table: String,
+        /// The referenced table.
+        target: String,
+        /// As written.
+        column: String,
+        /// The nearest existing name.
+        nearest: Option<String>,
+    },
+    /// A label that two tables claim.
+    #[error("[table.{table}] models: {label:?} is claimed by [table.{other}], too")]
+    ClaimedLabel {
+        /// One table.
+        table: String,
+        /// The other.
+        other: String,
+        /// The label.
+        label: String,
+    },
+    /// A time zone that is not known.
+    #[error("[run] timezone: {name:?} is no known time zone (an IANA name such as \"Europe/Paris\")")]
+    TimeZone {
+        /// As written.
+        name: String,
     },
     /// A short string that does not parse.
     #[error("[table.{table}] {key}: {text:?}: expected {expected}")]
@@ -254,7 +282,16 @@ fn virtual_reference(catalog: &Catalog, id: RelationId, table: &str, text: &str)
         }
     })?;
     for column in &referenced_columns {
-        require_column(catalog, target_id, target, "refs", column)?;
+        let referenced = catalog.relation(target_id);
+        if referenced.column(column).is_none() {
+            let names = referenced.columns.iter().map(|column| column.name.as_str());
+            return Err(ConfigError::UnknownTargetColumn {
+                table: table.to_owned(),
+                target: target.to_owned(),
+                column: column.clone(),
+                nearest: crate::suggest::nearest(column, names).map(str::to_owned),
+            });
+        }
     }
     Ok(ForeignKey {
         name: None,

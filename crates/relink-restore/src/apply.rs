@@ -163,8 +163,8 @@ impl<'a> Loader<'a> {
         while let Some(chunk) = rows.recv().await {
             let chunk = chunk?;
             let read = chunk.len() as u64;
+            self.loaded.entry(id).or_default().counts.read += read;
             for (row, _) in chunk {
-                self.loaded.entry(id).or_default().counts.read += 1;
                 if self.state.relation(id).existing.contains(&row.ordinal) {
                     self.loaded.entry(id).or_default().counts.add(Outcome::Skipped, 1);
                     continue;
@@ -193,7 +193,7 @@ impl<'a> Loader<'a> {
         let catalog = Arc::clone(&self.decoder.catalog);
         let relation = catalog.relation(join);
         let state = self.state.relation(join);
-        let numbered = relation.columns.iter().position(relink_model::Column::is_numbered);
+        let numbered = state.numbered;
         let mut number = state.first_join_number;
         let mut ordinal = state.records() as Ordinal;
         for (source, field) in fields {
@@ -343,6 +343,10 @@ impl<'a> Loader<'a> {
                     let (registry, mapping) = (&decoder.registry, &decoder.mapping);
                     (self.state.by_natural_key(registry, mapping, reference.target, wanted, natural), true)
                 } else {
+                    // A key stays as it is, unless the row it names ends up under another or is loaded later.
+                    if step.nulled().is_empty() && !self.state.relation(reference.target).moved {
+                        continue;
+                    }
                     let Some(values) = row.values(&reference.slots) else { continue };
                     if values.iter().any(|value| value.is_null()) {
                         continue;

@@ -11,7 +11,7 @@ use relink_model::{Catalog, RelationId, Value};
 
 use crate::{
     code,
-    coerce::{self, Rules, describe},
+    coerce::{self, How, Rules, describe},
     index::{IndexId, IndexRegistry},
     key::Ordinal,
     mapping::{FieldTarget, JoinField, LabelTarget, Mapping, NoNaturalKey},
@@ -161,6 +161,8 @@ pub(crate) struct Decoder {
     pub(crate) registry: Arc<IndexRegistry>,
     pub(crate) mapping: Arc<Mapping>,
     pub(crate) rules: Rules,
+    /// By relation and column.
+    ways: Vec<Vec<How>>,
     shapes: RwLock<Shapes>,
 }
 
@@ -176,8 +178,9 @@ impl Decoder {
         registry: Arc<IndexRegistry>,
         mapping: Arc<Mapping>,
         rules: Rules,
+        ways: Vec<Vec<How>>,
     ) -> Self {
-        Self { catalog, registry, mapping, rules, shapes: RwLock::default() }
+        Self { catalog, registry, mapping, rules, ways, shapes: RwLock::default() }
     }
 
     /// Decodes a record. `ordinal` is its place among the relation's records; `last` is the shape of the record before, most
@@ -280,14 +283,14 @@ impl Decoder {
                 return self.natural(json, reference.target, field, problems);
             }
         }
-        let reading = self.mapping.reading(shape.relation, shape.columns[slot]);
-        if reading.is_none() && coerce::is_json_in_text(json, column, &self.rules) {
+        let how = self.ways[shape.relation.index()][shape.columns[slot]];
+        if how.reading.is_none() && coerce::is_json_in_text(json, column, &self.rules) {
             let message =
                 format!("{} goes into JSON column {} as a string that holds JSON text", shown(json), column.name);
             let help = format!("if the document itself is meant: read = {{ {} = \"json-text\" }}", column.name);
             problems.push(problem(code::JSON_IN_TEXT, field, json, message, Some(help)));
         }
-        match coerce::coerce(json, column, reading, &self.rules) {
+        match coerce::coerce(json, column, how, &self.rules) {
             Ok(Value::Null) if !column.nullable && !column.is_numbered() => {
                 let message = format!("null in {}, which is NOT NULL", column.name);
                 problems.push(problem(code::MISSING_VALUE, field, json, message, None));
@@ -349,7 +352,7 @@ impl Decoder {
             let cell = if element.kind() == JsonKind::Array {
                 self.natural(element, join.target, Some(field), problems)
             } else {
-                match coerce::coerce(element, column, None, &self.rules) {
+                match coerce::coerce(element, column, How::default(), &self.rules) {
                     Ok(value) if !value.is_null() => Cell::Value(value),
                     Ok(_) => {
                         let message = "null is no reference".to_owned();

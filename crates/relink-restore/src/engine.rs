@@ -2,16 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use relink_db::{Capabilities, Connection, DbError, NumberingState, TransactionKind};
+use relink_db::{Capabilities, Connection, DbError, Dialect, NumberingState, TransactionKind};
 use relink_export::{Format, FormatFamily, Index, Run, Source};
 use relink_graph::{Abilities, LoadOrder};
-use relink_model::{Catalog, Config, Counts, RelationId, ServerInfo, Value};
+use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, Value, config::ConfigError};
 
 use crate::{
     Error, Event, Mode, Phase,
     apply::{Loaded, Loader},
     code,
-    coerce::Rules,
+    coerce::{How, Rules},
     decode::Decoder,
     findings::{Findings, finding},
     index::IndexRegistry,
@@ -31,8 +31,10 @@ pub struct SchemaScript {
     pub sql: String,
 }
 
+/// See [`Request::precheck`].
+pub type Precheck<'a> = &'a dyn Fn(&Catalog, &dyn Dialect) -> Result<(), Vec<ConfigError>>;
+
 /// What is to be restored, and how.
-#[derive(Debug)]
 pub struct Request<'a> {
     /// The export.
     pub source: Source,
@@ -46,6 +48,8 @@ pub struct Request<'a> {
     pub dry_run: bool,
     /// Run first when the target holds no relation.
     pub schema: Option<SchemaScript>,
+    /// Looks at the catalog before anything else happens, so that mistakes in rules that are checked after loading show at once.
+    pub precheck: Precheck<'a>,
 }
 
 /// A restore that has been carried out in a transaction which is still open; or that was refused, and then has left nothing behind.
@@ -98,6 +102,12 @@ impl Applied {
         self.connection.commit().await?;
         self.connection.close().await?;
         Ok(self.report)
+    }
+
+    /// Rolls back since the validation found errors in what was loaded.
+    pub async fn roll_back_invalid(mut self) -> Result<Report, Error> {
+        self.report.status = Status::Invalid;
+        self.roll_back().await
     }
 
     /// Rolls back, so that nothing of the restore remains: no rows, no moved counter, no schema, no new file.
@@ -170,6 +180,7 @@ async fn run(
     let schema = schema.map(|(what, _)| what);
     let mut catalog = connection.introspect().await?;
     request.config.add_virtual_references(&mut catalog).map_err(Error::Config)?;
+    (request.precheck)(&catalog, connection.dialect()).map_err(Error::Config)?;
     course.catalog = catalog.clone();
     let catalog = Arc::new(catalog);
 
@@ -180,10 +191,10 @@ async fn run(
     let rules = Rules {
         capabilities: connection.dialect().capabilities().clone(),
         django,
-        exactness: connection.dialect().exactness(),
         timezone: time_zone(request.config)?,
     };
-    let decoder = Arc::new(Decoder::new(Arc::clone(&catalog), Arc::new(registry), Arc::new(mapping), rules));
+    let ways = ways_to_read(&catalog, &mapping, connection.dialect());
+    let decoder = Arc::new(Decoder::new(Arc::clone(&catalog), Arc::new(registry), Arc::new(mapping), rules, ways));
     let (runs, ignored, early) = assign(&decoder, request)?;
 
     let abilities = abilities(connection.dialect().capabilities());
@@ -271,6 +282,20 @@ pub fn abilities(capabilities: &Capabilities) -> Abilities {
         suspending_needs_owner: capabilities.suspending_needs_owner,
         checks_each_row: capabilities.checks_each_row,
     }
+}
+
+/// What is particular to each column of each relation.
+fn ways_to_read(catalog: &Catalog, mapping: &Mapping, dialect: &dyn Dialect) -> Vec<Vec<How>> {
+    let of_relation = |(id, relation): (RelationId, &Relation)| {
+        let columns = relation.columns.iter().enumerate();
+        columns
+            .map(|(at, column)| How {
+                reading: mapping.reading(id, at),
+                exactness: dialect.exactness(&column.data_type),
+            })
+            .collect()
+    };
+    catalog.iter().map(of_relation).collect()
 }
 
 /// The runs of each relation; labels that are left out; findings about labels that are not known.

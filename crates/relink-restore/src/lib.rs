@@ -24,7 +24,7 @@ mod rows;
 mod state;
 mod stream;
 
-pub use engine::{Applied, Request, SchemaScript, abilities, restore};
+pub use engine::{Applied, Precheck, Request, SchemaScript, abilities, restore};
 pub use error::Error;
 pub use event::{Event, Mode, Phase};
 pub use findings::{FindingGroup, SAMPLES_MAX};

@@ -1,7 +1,7 @@
 //! From the names of an export to the names of a database: labels to relations, fields to columns, many-to-many fields to
 //! join tables, and the natural key of each relation. Configuration comes first, then profiles, then the naming rules:
 //!
-//! - Django dumps: `app.model` is table `app_model`; field `f` is column `f`, or `f_id` where that is a foreign key; a many-to-many
+//! - Django dumps: `app.model` is table `app_model`; field `f` is column `f` or `f_id`; a many-to-many
 //!   field `f` is join table `<table>_f`.
 //! - Table maps: the table's and columns' own names; else the one name that is equal but for case and separators
 //!   (`InvoiceLine` is `invoice_line`).
@@ -97,7 +97,17 @@ impl Mapping {
         let mut readings = HashMap::new();
         for (id, table, settings) in &tables {
             for label in &settings.models {
-                configured.insert(label.to_ascii_lowercase(), *id);
+                let label = label.to_ascii_lowercase();
+                match configured.insert(label.clone(), (*id, *table)) {
+                    Some((other_id, other)) if other_id != *id => {
+                        errors.push(ConfigError::ClaimedLabel {
+                            table: (*table).to_owned(),
+                            other: other.to_owned(),
+                            label,
+                        });
+                    }
+                    _ => {}
+                }
             }
             for (field, column) in &settings.fields {
                 let target = if column.is_empty() {
@@ -227,14 +237,14 @@ fn column_target(catalog: &Catalog, relation: RelationId, column: usize) -> Fiel
 fn label_target(
     catalog: &Catalog,
     config: &Config,
-    configured: &HashMap<String, RelationId>,
+    configured: &HashMap<String, (RelationId, &str)>,
     label: &str,
     django: bool,
 ) -> LabelTarget {
     if config.ignore_models.iter().any(|ignored| ignored.eq_ignore_ascii_case(label)) {
         return LabelTarget::Ignored;
     }
-    if let Some(relation) = configured.get(&label.to_ascii_lowercase()) {
+    if let Some((relation, _)) = configured.get(&label.to_ascii_lowercase()) {
         return LabelTarget::Relation(*relation);
     }
     let (expected, found) = if django {
@@ -319,9 +329,14 @@ fn natural_keys(
             registry.mark_identity(only.index);
         }
     }
-    link_nested(catalog, &mut keys);
+    for _ in 0..NESTED_LISTS_MAX {
+        link_nested(catalog, &mut keys);
+    }
     Ok(keys)
 }
+
+/// Lists are nested no deeper within a natural key.
+const NESTED_LISTS_MAX: usize = 3;
 
 /// Lets a part that is a foreign key column take a nested list, where the referenced relation has one natural key.
 fn link_nested(catalog: &Catalog, keys: &mut HashMap<RelationId, Vec<NaturalKey>>) {

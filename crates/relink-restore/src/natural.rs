@@ -7,7 +7,7 @@ use relink_model::{
 };
 
 use crate::{
-    coerce::{self, Rules},
+    coerce::{self, How, Rules},
     index::{IndexId, IndexRegistry},
     key::Key,
 };
@@ -287,6 +287,6 @@ fn part_value(element: &RawJson<'_>, column: &Column, rules: &Rules) -> Result<V
     if element.kind() == JsonKind::Null {
         return Ok(Value::Null);
     }
-    coerce::coerce(element, column, None, rules)
+    coerce::coerce(element, column, How::default(), rules)
         .map_err(|unfit| format!("has a part {} that {}", element.text(), unfit.why))
 }

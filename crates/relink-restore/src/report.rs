@@ -50,6 +50,8 @@ pub enum Status {
     Restored,
     /// Problems were found; the target is as it was.
     Refused,
+    /// All rows were loaded, and the validation found errors in them: all was rolled back, the target is as it was.
+    Invalid,
 }
 
 /// The export.

@@ -98,6 +98,8 @@ pub(crate) enum TreeRow {
 pub(crate) struct RelationState {
     /// Whether the target holds rows of it.
     pub(crate) has_rows: bool,
+    /// The column that the database numbers.
+    pub(crate) numbered: Option<usize>,
     /// Whether all of its records have been read, so that a key that is not there will not come.
     pub(crate) scanned: bool,
     /// Columns whose final values other rows may need: single columns that foreign keys reference, and the primary key's.
@@ -177,6 +179,7 @@ impl State {
             let primary =
                 relation.primary_key_columns().iter().filter_map(|name| relation.column(name).map(|(i, _)| i));
             state.payload = primary.collect();
+            state.numbered = relation.columns.iter().position(relink_model::Column::is_numbered);
             for index in registry.of_relation(id) {
                 let spec = registry.spec(*index);
                 if let ([column], true) = (spec.columns.as_slice(), spec.roles.referenced)

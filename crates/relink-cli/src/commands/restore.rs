@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use relink_db::Access;
+use jiff::Timestamp;
+use relink_db::{Access, Dialect};
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
-use relink_model::{Config, Severity};
+use relink_model::{Catalog, Config, Severity};
 use relink_restore::{Applied, Mode, Report, Request, SchemaScript, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,6 +33,7 @@ pub(crate) struct RestoreOutput<'a> {
 pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     let url = super::database_url(arguments.into.as_deref(), "name it with --into URL")?;
     let config = config::load(arguments.config.as_deref())?;
+    let now = validate::now(&config)?;
     let mut progress = Progress::new();
     let (source, index) = read(arguments, &mut progress)?;
     let access = if arguments.schema.is_some() { Access::Create } else { Access::ReadWrite };
@@ -41,10 +43,20 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
         ModeArgument::Insert => Mode::Insert,
         ModeArgument::Skip => Mode::Skip,
     };
-    let request = Request { source: source.clone(), index, config: &config, mode, dry_run: arguments.dry_run, schema };
+    let precheck =
+        |catalog: &Catalog, dialect: &dyn Dialect| relink_validate::plan(catalog, &config, dialect).map(|_| ());
+    let request = Request {
+        source: source.clone(),
+        index,
+        config: &config,
+        mode,
+        dry_run: arguments.dry_run,
+        schema,
+        precheck: &precheck,
+    };
     let applied = relink_restore::restore(connection, request, &mut |event| progress.restore(&event)).await;
     let mut applied = applied?;
-    let validation = match validation(&mut applied, &config, &mut progress).await {
+    let validation = match validation(&mut applied, &config, now, &mut progress).await {
         Ok(validation) => validation,
         Err(failure) => {
             applied.roll_back().await?;
@@ -53,9 +65,13 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     };
     let sound =
         validation.as_ref().is_none_or(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
-    let restored = applied.report().status == Status::Restored;
-    let kept = restored && sound && !arguments.dry_run;
-    let report = if kept { applied.commit().await } else { applied.roll_back().await };
+    let report = if !sound {
+        applied.roll_back_invalid().await
+    } else if applied.is_open() && !arguments.dry_run {
+        applied.commit().await
+    } else {
+        applied.roll_back().await
+    };
     progress.finish();
     let report = report?;
     match arguments.format {
@@ -67,13 +83,15 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
             super::print(&render::restore::render(&report, validation.as_ref(), &source, colour));
         }
     }
-    Ok(exit(&report, sound))
+    Ok(exit(&report))
 }
 
 /// A role that may not do this is refused by the database; anything else that stops a restore is a refusal of relink's.
-fn exit(report: &Report, sound: bool) -> Exit {
-    if report.status == Status::Restored {
-        return if sound { Exit::Clean } else { Exit::Refused };
+fn exit(report: &Report) -> Exit {
+    match report.status {
+        Status::Restored => return Exit::Clean,
+        Status::Invalid => return Exit::Refused,
+        Status::Refused => {}
     }
     let errors = report.findings.iter().filter(|group| group.severity == Severity::Error);
     let privileges = errors.clone().all(|group| group.code == relink_restore::code::MISSING_PRIVILEGE);
@@ -119,6 +137,7 @@ fn schema_script(path: &Path, dialect: &str) -> Result<SchemaScript, Failure> {
 async fn validation(
     applied: &mut Applied,
     config: &Config,
+    now: Timestamp,
     progress: &mut Progress,
 ) -> Result<Option<relink_validate::Report>, Failure> {
     if !applied.is_open() {
@@ -128,7 +147,7 @@ async fn validation(
     let touched = applied.touched().to_vec();
     let connection = applied.connection();
     let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    let options = relink_validate::Options { now: validate::now(config)?, samples_max: 20, only: Some(touched) };
+    let options = relink_validate::Options { now, samples_max: 20, only: Some(touched) };
     let mut events = |event| validate::show(progress, &event);
     Ok(Some(relink_validate::run(connection, &catalog, &checks, &options, &mut events).await?))
 }

@@ -26,16 +26,14 @@ pub(crate) fn render(
     for group in &report.findings {
         group_text(&mut text, group, source, colour);
     }
-    let unsound =
-        validated.is_some_and(|validated| !validated.is_complete() || validated.gravest() >= Some(Severity::Error));
-    if report.status == Status::Restored {
+    if report.status != Status::Refused {
         rows(&mut text, report);
         plan(&mut text, report);
     }
     if let Some(validated) = validated {
         text.push_str(&validation::render(validated, colour));
     }
-    verdict(&mut text, report, unsound);
+    verdict(&mut text, report);
     text
 }
 
@@ -50,7 +48,7 @@ fn group_text(text: &mut String, group: &FindingGroup, source: &Source, colour: 
             (Some(relation), None) => format!(" in {relation}"),
             _ => String::new(),
         };
-        let _ = writeln!(text, "  ... and {more} more of {}{place} (all of them: --format json)\n", group.code);
+        let _ = writeln!(text, "  ... and {more} more of {}{place} (--format json lists more)\n", group.code);
     }
 }
 
@@ -137,32 +135,40 @@ fn plan(text: &mut String, report: &Report) {
     }
 }
 
-fn verdict(text: &mut String, report: &Report, unsound: bool) {
+fn verdict(text: &mut String, report: &Report) {
     let name = &report.export.name;
     let server = format!("{} {}", report.server.product, report.server.version);
     let totals = &report.totals;
-    let _ = match (report.status, unsound, report.dry_run) {
-        (Status::Refused, ..) => {
-            let causes = report.findings.iter().filter(|group| group.severity == Severity::Error).count();
-            let count: u64 =
-                report.findings.iter().filter(|group| group.severity == Severity::Error).map(|group| group.count).sum();
-            writeln!(text, "{name} was not restored: {count} problems of {causes} kinds. Nothing was changed.")
+    let _ = match (report.status, report.dry_run) {
+        (Status::Refused, _) => {
+            let errors = report.findings.iter().filter(|group| group.severity == Severity::Error);
+            let causes = counted(errors.clone().count() as u64, "kind");
+            let problems = counted(errors.map(|group| group.count).sum(), "problem");
+            writeln!(text, "{name} was not restored: {problems} of {causes}. Nothing was changed.")
         }
-        (Status::Restored, true, _) => {
+        (Status::Invalid, _) => {
             writeln!(
                 text,
-                "{name} was not restored: the validation found errors, so all of it was rolled back. Nothing was changed."
+                "{name} was not restored: the validation found errors, so all was rolled back. Nothing was changed."
             )
         }
-        (Status::Restored, false, true) => writeln!(
+        (Status::Restored, true) => writeln!(
             text,
-            "dry run: {} of {} records would be restored into {server}. Nothing was changed.",
-            totals.inserted, totals.read
+            "dry run: {} of {} would be restored into {server}. Nothing was changed.",
+            totals.inserted,
+            counted(totals.read, "row")
         ),
-        (Status::Restored, false, false) => writeln!(
+        (Status::Restored, false) => writeln!(
             text,
-            "{name}: {} of {} rows restored into {server}, {} skipped; every foreign key holds.",
-            totals.inserted, totals.read, totals.skipped
+            "{name}: {} of {} restored into {server}, {} skipped; every foreign key holds.",
+            totals.inserted,
+            counted(totals.read, "row"),
+            totals.skipped
         ),
     };
+}
+
+/// `1 row`, `2 rows`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,8 +1,8 @@
 //! SQLite's capabilities and SQL shapes. No I/O.
 
-use relink_model::{Column, ColumnType, ForeignKey, MatchKind, Relation, Value};
+use relink_model::{Column, ColumnType, ForeignKey, MatchKind, Relation};
 
-use crate::{Capabilities, Dialect};
+use crate::{Capabilities, Dialect, Exactness};
 
 /// SQLite.
 #[derive(Debug)]
@@ -101,8 +101,8 @@ impl Dialect for SqliteDialect {
         )
     }
 
-    fn exactness(&self) -> fn(&Value, &ColumnType) -> Option<&'static str> {
-        super::write::refusal
+    fn exactness(&self, data_type: &ColumnType) -> Option<Exactness> {
+        super::write::exactness(data_type)
     }
 
     fn exact_numeric(&self, expression: &str) -> String {

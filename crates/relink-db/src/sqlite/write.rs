@@ -13,7 +13,7 @@ use super::{
     types::{Affinity, affinity},
 };
 use crate::{
-    DbError, DbErrorKind, Dialect as _, InsertTarget,
+    DbError, DbErrorKind, Dialect as _, Exactness, InsertTarget,
     statement::{SqlBuilder, Statement, StatementCache, no_column, rows_per_statement, update_statement},
 };
 
@@ -93,9 +93,18 @@ pub(super) async fn savepoint(connection: &mut SqliteConnection, verb: &str, nam
     query.execute(connection).await.map(|_| ()).map_err(statement_error)
 }
 
-/// Why SQLite would not keep a value as it is.
-pub(super) fn refusal(value: &Value, data_type: &ColumnType) -> Option<&'static str> {
-    Guard::refusal(value, data_type)
+/// See [`crate::Dialect::exactness`].
+pub(super) fn exactness(data_type: &ColumnType) -> Option<Exactness> {
+    fn changed(guard: Guard, value: &Value) -> Option<&'static str> {
+        let Value::Text(text) = value else { return None };
+        (!guard.survives(text))
+            .then_some("would be changed by SQLite, which keeps values of this column as binary numbers")
+    }
+    match Guard::of(data_type) {
+        Guard::None => None,
+        Guard::Number => Some(|value| changed(Guard::Number, value)),
+        Guard::Characters => Some(|value| changed(Guard::Characters, value)),
+    }
 }
 
 /// What must hold for a text to come back as it went in.
@@ -118,14 +127,6 @@ impl Guard {
             }
             _ => Self::Characters,
         }
-    }
-
-    /// See [`crate::Dialect::exactness`].
-    fn refusal(value: &Value, data_type: &ColumnType) -> Option<&'static str> {
-        let Value::Text(text) = value else { return None };
-        let guard = Self::of(data_type);
-        (guard != Self::None && !guard.survives(text))
-            .then_some("would be changed by SQLite, which keeps values of this column as binary numbers")
     }
 
     fn check(self, value: &Value, place: impl FnOnce() -> (String, String)) -> Result<(), DbError> {

@@ -6,7 +6,7 @@ mod number;
 mod temporal;
 
 use jiff::tz::TimeZone;
-use relink_db::Capabilities;
+use relink_db::{Capabilities, Exactness};
 use relink_export::{JsonKind, RawJson};
 use relink_model::{Column, ColumnType, TypeKind, Value, config::Reading};
 
@@ -18,10 +18,17 @@ pub(crate) struct Rules {
     /// The export is a Django dump, so Django's conventions apply: base64 for bytes, ISO 8601 durations as microseconds in integer
     /// columns, UUIDs without hyphens in `char(32)`, UTC date-times stored without zone.
     pub(crate) django: bool,
-    /// What the database would not keep exactly, beyond what the type itself says.
-    pub(crate) exactness: fn(&Value, &ColumnType) -> Option<&'static str>,
     /// The zone of timestamps without one, where the column wants an instant.
     pub(crate) timezone: Option<TimeZone>,
+}
+
+/// What is particular to one column, beside its type.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct How {
+    /// How its values are read, where that is configured.
+    pub(crate) reading: Option<Reading>,
+    /// Whether the database would change a value.
+    pub(crate) exactness: Option<Exactness>,
 }
 
 /// Why a value does not fit its column.
@@ -52,12 +59,8 @@ pub(crate) fn is_json_in_text(json: &RawJson<'_>, column: &Column, rules: &Rules
 }
 
 /// Reads a JSON value as a value of this column, in the way configured where there is one.
-pub(crate) fn coerce(
-    json: &RawJson<'_>,
-    column: &Column,
-    reading: Option<Reading>,
-    rules: &Rules,
-) -> Result<Value, Unfit> {
+pub(crate) fn coerce(json: &RawJson<'_>, column: &Column, how: How, rules: &Rules) -> Result<Value, Unfit> {
+    let reading = how.reading;
     if reading == Some(Reading::JsonText) && json.kind() == JsonKind::String {
         let text = string(json, "JSON")?;
         return if content::is_json(&text) { Ok(Value::Text(text)) } else { Err(Unfit::new("holds no JSON text")) };
@@ -69,7 +72,7 @@ pub(crate) fn coerce(
         return Ok(if json_null { Value::Text("null".to_owned()) } else { Value::Null });
     }
     let value = typed(json, &column.data_type, rules)?;
-    match (rules.exactness)(&value, &column.data_type) {
+    match how.exactness.and_then(|changes| changes(&value)) {
         None => Ok(value),
         Some(why) => Err(Unfit::new(why)),
     }

@@ -26,7 +26,7 @@ fn capabilities(strict: bool) -> Capabilities {
 }
 
 fn rules(django: bool, strict: bool) -> Rules {
-    Rules { capabilities: capabilities(strict), django, exactness: |_, _| None, timezone: None }
+    Rules { capabilities: capabilities(strict), django, timezone: None }
 }
 
 fn read(json: &str, kind: TypeKind, rules: &Rules) -> Result<Value, String> {
@@ -37,7 +37,7 @@ fn read(json: &str, kind: TypeKind, rules: &Rules) -> Result<Value, String> {
         ..Column::default()
     };
     let json = RawJson::parse(json, 64).expect("the test's JSON is valid");
-    coerce(&json, &column, None, rules).map_err(|unfit| unfit.why)
+    coerce(&json, &column, How::default(), rules).map_err(|unfit| unfit.why)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "compared with what reading returns")]
@@ -222,7 +222,7 @@ fn json_keeps_its_text_and_a_json_null_is_told_from_sql_null() {
         ..Column::default()
     };
     let null = RawJson::parse("null", 4).expect("valid");
-    assert_eq!(coerce(&null, &column, None, &strict), Ok(Value::Text("null".to_owned())));
+    assert_eq!(coerce(&null, &column, How::default(), &strict), Ok(Value::Text("null".to_owned())));
 }
 
 #[test]

@@ -123,10 +123,7 @@ impl Scanner<'_> {
 
     /// Allots primary keys to the records without one, past every key there is, in file order.
     pub(super) async fn allot(&mut self, id: RelationId) -> Result<(), Error> {
-        let catalog = Arc::clone(&self.catalog);
-        let Some(column) = catalog.relation(id).columns.iter().position(relink_model::Column::is_numbered) else {
-            return Ok(());
-        };
+        let Some(column) = self.state.relation(id).numbered else { return Ok(()) };
         if self.state.relation(id).nameless.is_empty() || self.recover_ids(id, column).await? {
             return Ok(());
         }

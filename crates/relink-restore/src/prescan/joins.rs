@@ -42,16 +42,14 @@ impl Scanner<'_> {
                 let rows: Vec<Row> = chunk?.into_iter().map(|(row, _)| row).collect();
                 self.fetch_elements(field, &rows).await?;
                 let mut made = Vec::new();
-                for row in &rows {
-                    self.row_of_list(&joining, row, &mut made)?;
+                for (at, row) in rows.iter().enumerate() {
+                    self.row_of_list(&joining, row, at, &mut made)?;
                 }
-                self.existing_pairs(&joining, &made, next).await?;
+                self.existing_pairs(&joining, &rows, &made, next).await?;
                 next += made.len() as Ordinal;
             }
         }
-        let catalog = Arc::clone(&self.catalog);
-        let numbered = catalog.relation(join).columns.iter().position(relink_model::Column::is_numbered);
-        let first = match numbered {
+        let first = match self.state.relation(join).numbered {
             Some(column) => self.first_free(join, column).await?,
             None => 0,
         };
@@ -81,14 +79,20 @@ impl Scanner<'_> {
     }
 
     /// The join rows of one record's list; reports the elements that lead nowhere.
-    fn row_of_list(&mut self, joining: &Joining<'_>, row: &Row, made: &mut Vec<(Row, JoinRow)>) -> Result<(), Error> {
+    fn row_of_list(
+        &mut self,
+        joining: &Joining<'_>,
+        row: &Row,
+        at: usize,
+        made: &mut Vec<(usize, JoinRow)>,
+    ) -> Result<(), Error> {
         let field = joining.field;
         let name = join_name(row, field);
         let context = Context { state: &self.state, registry: &self.registry, mapping: &self.mapping };
         let elements = elements(&context, joining, row);
         for (cell, element) in elements {
             match element {
-                Element::Row(join_row) => made.push((row.clone(), join_row)),
+                Element::Row(join_row) => made.push((at, join_row)),
                 Element::Left => {}
                 Element::Unresolved(why) => {
                     let catalog = Arc::clone(&self.catalog);
@@ -110,13 +114,15 @@ impl Scanner<'_> {
     async fn existing_pairs(
         &mut self,
         joining: &Joining<'_>,
-        made: &[(Row, JoinRow)],
+        rows: &[Row],
+        made: &[(usize, JoinRow)],
         first: Ordinal,
     ) -> Result<(), Error> {
         let Joining { field, pair, .. } = *joining;
         let join = field.join;
         let mut held = vec![false; made.len()];
-        for (held, (row, _)) in held.iter_mut().zip(made) {
+        for (held, (at, _)) in held.iter_mut().zip(made) {
+            let row = &rows[*at];
             *held = self.state.relation(row.shape.relation).existing.contains(&row.ordinal);
         }
         if let (true, Some(pair)) = (self.state.relation(join).has_rows, pair) {
@@ -128,7 +134,7 @@ impl Scanner<'_> {
                 }
                 held[at] = true;
                 if self.mode == Mode::Insert {
-                    let (row, made) = &made[at];
+                    let (row, made) = (&rows[made[at].0], &made[at].1);
                     let catalog = Arc::clone(&self.catalog);
                     let message = format!("the target holds the row ({}, {}) already", made.source, made.target);
                     let mut found = finding(code::EXISTING_ROW, &catalog.relation(join).name, message);

@@ -214,7 +214,7 @@ impl<'a> Scanner<'a> {
             identified: false,
             row,
         };
-        let numbered = catalog.relation(id).columns.iter().position(relink_model::Column::is_numbered);
+        let numbered = self.state.relation(id).numbered;
         let slot = numbered.and_then(|numbered| work.row.shape.slot_of(numbered));
         if let Some(Value::Int(given)) = slot.and_then(|slot| work.row.cells[slot].value()) {
             let state = self.state.relation_mut(id);

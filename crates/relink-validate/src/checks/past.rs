@@ -64,12 +64,7 @@ pub(crate) fn plan(
 /// The zone that the configuration names.
 pub(crate) fn time_zone(name: Option<&str>) -> Result<Option<TimeZone>, ConfigError> {
     let Some(name) = name else { return Ok(None) };
-    TimeZone::get(name).map(Some).map_err(|_| ConfigError::Syntax {
-        table: "run".to_owned(),
-        key: "timezone".to_owned(),
-        text: name.to_owned(),
-        expected: "the IANA name of a time zone, such as \"Europe/Berlin\"".to_owned(),
-    })
+    TimeZone::get(name).map(Some).map_err(|_| ConfigError::TimeZone { name: name.to_owned() })
 }
 
 fn check(planning: &Planning<'_>, id: RelationId, table: &str, text: &str) -> Result<Check, ConfigError> {
