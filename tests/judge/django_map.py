@@ -136,15 +136,17 @@ class DjangoMap:
         without_references: frozenset[str] = frozenset(),
         repeats_parents: bool = False,
         readings: dict[str, dict[str, str]] | None = None,
+        ignore: list[str] | None = None,
     ) -> str:
         """A relink.toml with what the naming rules do not find, for the tables that exist.
 
         `without_references` names undeclared references (`table.column`) that the data is known to break. With
         `repeats_parents` a child's record may repeat fields of its parent (hand-written fixtures do); loaddata ignores them there,
-        and so shall relink. `readings` says of columns (by table) how their values are to be read.
+        and so shall relink. `readings` says of columns (by table) how their values are to be read;
+        records of the labels in `ignore` are left out.
         """
         lines = ["version = 1", "", "[run]", 'timezone = "UTC"', ""]
-        skipped = [label for label, model in self.models.items() if not model["managed"]]
+        skipped = [label for label, model in self.models.items() if not model["managed"] or label in (ignore or [])]
         if skipped:
             lines[1:1] = [f"ignore_models = {json.dumps(sorted(skipped))}"]
         for table, label in sorted(self.by_table.items()):

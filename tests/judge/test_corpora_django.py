@@ -15,6 +15,12 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason="RELINK_CORPORA names no 
 # An orphan that upstream's own data holds: a reference that Django declares without a constraint. It is no business of a restore.
 KNOWN_ORPHANS = frozenset({"wagtailcore_pagelogentry.page_id"})
 
+# Their primary key is a reference, so `--natural-foreign` does not reach it; what it names has lost its id by `--natural-primary`. Django's own
+# loaddata cannot restore these either.
+UNNAMED = {
+    ("wagtail_bakerydemo", "dump_natboth.json"): ["wagtailcore.workflowcontenttype", "wagtailcore.workflowpage"],
+}
+
 # Exports that the project's own loaddata takes, by set. `natpk` stands apart, see below.
 EXPORTS = [
     ("django_oscar_sandbox", "dump_plain.json"),
@@ -37,10 +43,11 @@ def labels_without_ids(records: list[dict]) -> frozenset[str]:
 class Case:
     """One export on one database."""
 
-    def __init__(self, name: str, export: str, database, tmp_path, prepare=lambda script: script):
+    def __init__(self, name: str, export: str, database, tmp_path, prepare=lambda script: script, ignore_unnamed=True):
         self.corpus = Corpus(FOLDER / name)
         self.export = self.corpus.folder / export
-        self.records = json.loads(self.export.read_text())
+        self.ignored = UNNAMED.get((name, export), []) if ignore_unnamed else []
+        self.records = [record for record in json.loads(self.export.read_text()) if record["model"] not in self.ignored]
         self.database = database
         self.truth = self.corpus.truth(tmp_path / "truth.sqlite")
         database.run_script(prepare(self.corpus.schema(database.dialect)))
@@ -49,6 +56,7 @@ class Case:
             database,
             without_references=KNOWN_ORPHANS,
             readings=self.corpus.readings(self.records, self.truth),
+            ignore=self.ignored,
         )
 
     def restore(self, *arguments):
@@ -82,6 +90,16 @@ def test_a_dump_restored_again_with_mode_skip_changes_nothing(name, export, data
     assert again.totals()["inserted"] == again.totals()["updated"] == again.totals()["rejected"] == 0
     assert again.totals()["skipped"] + again.totals()["unchanged"] == again.totals()["read"]
     assert database.fingerprint() == before
+
+
+@pytest.mark.parametrize(("name", "export"), UNNAMED)
+def test_references_that_the_export_itself_has_lost_are_refused_and_nothing_else(name, export, database, tmp_path):
+    case = Case(name, export, database, tmp_path, ignore_unnamed=False)
+    before = database.fingerprint()
+    run = case.restore().expect(REFUSED)
+    assert database.fingerprint() == before
+    found = sorted((finding["code"], finding["relation"]) for finding in run.findings())
+    assert found == [("restore::unnamed-reference", label.replace(".", "_")) for label in sorted(UNNAMED[name, export])]
 
 
 @pytest.mark.parametrize("name", ["django_oscar_sandbox", "wagtail_bakerydemo"])

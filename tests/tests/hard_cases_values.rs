@@ -266,8 +266,15 @@ fn floating_point_numbers_are_kept_to_the_bit() {
     for database in
         with_column("floats", &[("sqlite", "double"), ("postgres", "double precision"), ("mysql", "double")])
     {
-        let mut values =
-            vec!["0.30000000000000004", "0.1", "1e308", "5e-324", "2.2250738585072014e-308", "123456789012345680000", "1"];
+        let mut values = vec![
+            "0.30000000000000004",
+            "0.1",
+            "1e308",
+            "5e-324",
+            "2.2250738585072014e-308",
+            "123456789012345680000",
+            "1",
+        ];
         // SQLite's shell prints as many digits as it is told to, and errs in the last bit of the largest number of all.
         if database.dialect() != "sqlite" {
             values.push("-1.7976931348623157e308");
@@ -529,7 +536,13 @@ fn times_of_day_and_durations() {
     }
     // Django writes days and a time of day, its JSON encoder ISO 8601; without a type for durations it stores microseconds.
     for database in with_column("durations", &[("sqlite", "bigint"), ("postgres", "interval"), ("mysql", "bigint")]) {
-        let values = [r#""1 02:00:00.000001""#, r#""-2 02:00:00""#, r#""00:00:05""#, r#""-1 00:00:00""#, r#""P1DT02H00M00.000001S""#];
+        let values = [
+            r#""1 02:00:00.000001""#,
+            r#""-2 02:00:00""#,
+            r#""00:00:05""#,
+            r#""-1 00:00:00""#,
+            r#""P1DT02H00M00.000001S""#,
+        ];
         restored(&database, &dump(&values), DUMP_CONFIG);
         let micros = if database.dialect() == "postgres" { "(extract(epoch FROM v) * 1000000)::bigint" } else { "v" };
         let rows = lines(&database, &format!("SELECT {micros} FROM t ORDER BY id"));
