@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use relink_db::Access;
+use relink_db::{Access, Dialect};
 use relink_export::{OpenOptions, Source};
-use relink_model::Config;
+use relink_model::{Catalog, Config};
 use relink_restore::{Event, Mode, Phase, Request};
 
 /// Names and times of the steps, in their order.
@@ -52,7 +52,10 @@ pub async fn phases(export: &Path, url: &str, config: &Config) -> Result<Phases,
     };
     clock.next("prepare");
     let connection = relink_db::connect(&url.parse()?, Access::ReadWrite).await?;
-    let request = Request { source, index, config, mode: Mode::Insert, dry_run: false, schema: None };
+    // The rules are planned after loading here, where that is timed.
+    let precheck = |_: &Catalog, _: &dyn Dialect| Ok(());
+    let request =
+        Request { source, index, config, mode: Mode::Insert, dry_run: false, schema: None, precheck: &precheck };
     let mut events = |event| {
         if let Event::Started { phase, .. } = event {
             clock.next(match phase {

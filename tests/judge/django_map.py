@@ -27,7 +27,7 @@ BUILT_IN = {
 WRITTEN_BY_HAND = {
     # taggit: natural_key_fields
     "taggit.tag": ["name"],
-    "blog.blogpagetag": None,
+    "blog.blogpagetag": ["tag_id", "content_object_id"],
     "taggit.taggeditem": None,
     # wagtail: the names on the path from the root of the tree, see TREES.
     "wagtailcore.collection": None,

@@ -52,6 +52,8 @@ def declared_kind(declared: str) -> str:
         return "bytes"
     if name.startswith("set("):
         return "set"
+    if name.startswith(("char(", "character(")):
+        return "padded"
     return "text"
 
 
@@ -112,6 +114,9 @@ def canonical(value, kind: str, exact_time: bool = False):
         case "set":
             members = value.split(",") if isinstance(value, str) else value
             return tuple(sorted(member for member in members if member))
+        case "padded":
+            # PostgreSQL shows the padding of a CHAR column, MariaDB does not.
+            return str(value).rstrip(" ")
         case "bytes":
             return value.encode() if isinstance(value, str) else bytes(value)
         case _:

@@ -303,7 +303,7 @@ pub fn refused(database: &TestDatabase, export: &str, config: &str) -> Outcome {
     let export = Export::new(export);
     let outcome = Restore::of(&export).config(config).into(database);
     assert_eq!(outcome.report.status, Status::Refused, "{database:?}: {:#?}", outcome.report);
-    assert_eq!(Contents::of(database), before, "{database:?}");
+    before.assert_unchanged(database);
     outcome
 }
 

@@ -32,8 +32,27 @@ impl<'a> Role<'a> {
     }
 
     /// Its name, as it stands in a GRANT.
-    pub fn name(&self) -> String {
+    fn name(&self) -> String {
         if self.database.dialect() == "postgres" { self.name.clone() } else { format!("{}@'%'", self.name) }
+    }
+
+    /// Grants rights on these tables, and the use of every counter.
+    ///
+    /// # Panics
+    /// Where a table does not exist.
+    pub fn grant(&self, rights: &str, tables: &[&str]) {
+        let name = self.name();
+        if self.database.dialect() == "postgres" {
+            let tables = tables.join(", ");
+            self.database.run(&format!(
+                "GRANT {rights} ON {tables} TO {name}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {name};"
+            ));
+            return;
+        }
+        let database = self.database.value("SELECT DATABASE()");
+        for table in tables {
+            self.database.run(&format!("GRANT {rights} ON {database}.{table} TO {name};"));
+        }
     }
 
     /// The URL of the database for this user.

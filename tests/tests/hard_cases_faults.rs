@@ -52,11 +52,11 @@ fn fails_at_every_call(database: &TestDatabase, moment: Moment) {
             Ok(outcome) if outcome.committed => break,
             // A check that could not run: nothing is committed.
             Ok(outcome) => {
-                assert!(outcome.validation.is_some_and(|report| !report.is_complete()), "{database:?}, call {call}")
+                assert!(outcome.validation.is_some_and(|report| !report.is_complete()), "{database:?}, call {call}");
             }
             Err(other) => panic!("{database:?}, call {call} {moment:?}: {other:#?}"),
         }
-        assert_eq!(Contents::of(database), before, "{database:?}, call {call} {moment:?}");
+        before.assert_unchanged_after(database, format_args!("call {call} {moment:?}"));
     }
     assert_eq!(lines(database, "SELECT id, current_id FROM app_document"), ["5|7"], "{database:?}");
     assert_eq!(lines(database, "SELECT id, name FROM app_tag ORDER BY id"), ["30|old", "31|new"], "{database:?}");
@@ -117,7 +117,7 @@ fn an_empty_database_is_empty_again_whichever_call_fails() {
                     break;
                 }
                 assert!(!result.is_ok_and(|outcome| outcome.committed), "{database:?}, call {call} {moment:?}");
-                assert_eq!(Contents::of(&database), before, "{database:?}, call {call} {moment:?}");
+                before.assert_unchanged_after(&database, format_args!("call {call} {moment:?}"));
             }
             assert_eq!(database.value("SELECT count(*) FROM children"), "2", "{database:?}");
         }
@@ -229,7 +229,7 @@ fn a_connection_that_is_cut_half_way_leaves_the_rows_as_they_were() {
             assert_eq!(cuts, 1, "{database:?}, moment {number}");
             match result {
                 Err(Failure::Restore(Error::Db(error))) => {
-                    assert_eq!(error.kind, DbErrorKind::ConnectionLost, "{database:?}: {error:?}")
+                    assert_eq!(error.kind, DbErrorKind::ConnectionLost, "{database:?}: {error:?}");
                 }
                 other => panic!("{database:?}, moment {number}: {other:#?}"),
             }

@@ -277,13 +277,13 @@ fn keys_that_only_the_columns_collation_calls_equal_collide_in_the_dry_run_as_in
         );
         let export = Export::new(&text);
         let dry = Restore::of(&export).dry_run(true).into(&database);
-        assert_eq!(Contents::of(&database), before, "{database:?}");
+        before.assert_unchanged(&database);
         let real = Restore::of(&export).into(&database);
         relink_e2e::same_but_for_the_dry_run(&dry.report, &real.report);
         let all: Vec<_> = real.report.findings.iter().flat_map(|group| &group.findings).collect();
         assert_eq!(all.len(), 1, "{database:?}: {all:#?}");
         assert_eq!(all[0].place.as_ref().map(|place| place.line), Some(4), "{database:?}: {all:#?}");
-        assert_eq!(Contents::of(&database), before, "{database:?}");
+        before.assert_unchanged(&database);
     }
 }
 

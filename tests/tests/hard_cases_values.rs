@@ -113,7 +113,7 @@ fn half_a_surrogate_pair_is_refused_with_its_place() {
             Err(Failure::Export(errors)) => assert!(errors[0].to_string().contains(":3:"), "{errors:?}"),
             Err(other) => panic!("{other:?}"),
         }
-        assert_eq!(Contents::of(&database), before);
+        before.assert_unchanged(&database);
     }
 }
 
@@ -287,7 +287,8 @@ fn floating_point_numbers_are_kept_to_the_bit() {
         let expected: Vec<u64> = values.iter().map(|text| text.parse::<f64>().expect("a number").to_bits()).collect();
         assert_eq!(read, expected, "{database:?}");
     }
-    for database in with_column("minus_zero", &[("postgres", "double precision"), ("mysql", "double")]) {
+    // Neither SQLite nor MariaDB stores the sign of zero.
+    for database in with_column("minus_zero", &[("postgres", "double precision")]) {
         assert_eq!(read_back(&database, &["-0.0"], "v"), ["-0"], "{database:?}");
     }
 }

@@ -206,7 +206,12 @@ impl<'a> Loader<'a> {
             while let Some(chunk) = rows.recv().await {
                 for (row, _) in chunk? {
                     let decoder = Arc::clone(&self.decoder);
-                    let context = Context { state: self.state, registry: &decoder.registry, mapping: &decoder.mapping };
+                    let context = Context {
+                        state: self.state,
+                        registry: &decoder.registry,
+                        mapping: &decoder.mapping,
+                        catalog: &decoder.catalog,
+                    };
                     for (_, element) in joins::elements(&context, &joining, &row) {
                         let Element::Row(made) = element else { continue };
                         let loaded = self.loaded.entry(join).or_default();

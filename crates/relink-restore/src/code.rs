@@ -24,6 +24,8 @@ pub const UNNAMED_REFERENCE: FindingCode = FindingCode("restore::unnamed-referen
 pub const UNKNOWN_NATURAL_KEY: FindingCode = FindingCode("restore::unknown-natural-key");
 /// A record whose row exists already.
 pub const EXISTING_ROW: FindingCode = FindingCode("restore::existing-row");
+/// A record that nothing tells from the rows that the target holds: whether it exists already is not known.
+pub const NO_IDENTITY: FindingCode = FindingCode("restore::no-identity");
 /// A record whose id another row of the target has.
 pub const ID_TAKEN: FindingCode = FindingCode("restore::id-taken");
 /// A row that the database refused.

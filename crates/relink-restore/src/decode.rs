@@ -338,7 +338,7 @@ impl Decoder {
         }
     }
 
-    /// The elements of a many-to-many list, without the repetitions.
+    /// The elements of a many-to-many list.
     fn elements(&self, json: &RawJson<'_>, join: &JoinField, field: &str, problems: &mut Vec<Problem>) -> Vec<Cell> {
         if json.kind() != JsonKind::Array {
             let message = format!("{} is {}, not a list", shown(json), describe(json.kind()));
@@ -366,9 +366,7 @@ impl Decoder {
                     }
                 }
             };
-            if !cells.contains(&cell) {
-                cells.push(cell);
-            }
+            cells.push(cell);
         }
         cells
     }

@@ -99,7 +99,12 @@ impl Applied {
 
     /// Commits, and closes the connection.
     pub async fn commit(mut self) -> Result<Report, Error> {
-        self.connection.commit().await?;
+        if let Err(error) = self.connection.commit().await {
+            // The first error is the one to report; whatever fails now fails because of it.
+            let _ = self.connection.rollback().await;
+            let _ = undo(self.connection, &self.catalog, &self.numbering, self.drop_schema).await;
+            return Err(error.into());
+        }
         self.connection.close().await?;
         Ok(self.report)
     }
@@ -211,9 +216,12 @@ async fn run(
     let mut numbers = HashMap::new();
     if !findings.has_errors() {
         // Counters of a schema that this transaction made go with it.
-        let keeps = |id: &&RelationId| !made_here && catalog.relation(**id).numbered_column().is_some();
-        for id in touched.iter().filter(keeps) {
-            course.numbering.push((*id, connection.numbering(catalog.relation(*id)).await?));
+        // Triggers may draw numbers from any other.
+        let triggers = touched.iter().any(|id| !catalog.relation(*id).triggers.is_empty());
+        let moves = |id: RelationId| !made_here && (triggers || touched.contains(&id));
+        for (id, relation) in catalog.iter().filter(|(id, relation)| moves(*id) && relation.numbered_column().is_some())
+        {
+            course.numbering.push((id, connection.numbering(relation).await?));
         }
         let before = count(connection, &catalog, &touched).await?;
         events(Event::Started { phase: Phase::Load, total: records });

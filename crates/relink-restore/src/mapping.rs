@@ -206,6 +206,19 @@ impl Mapping {
         }
     }
 
+    /// Adds the relations that the natural keys of `relation` go through.
+    pub(crate) fn behind_natural_keys(&self, relation: RelationId, found: &mut Vec<RelationId>) {
+        fn behind(key: &NaturalKey, found: &mut Vec<RelationId>) {
+            for part in &key.parts {
+                if let KeyPart::Through { through, .. } | KeyPart::Column { nested: Some(through), .. } = part {
+                    found.push(through.key.relation);
+                    behind(&through.key, found);
+                }
+            }
+        }
+        self.natural_keys.get(&relation).into_iter().flatten().for_each(|key| behind(key, found));
+    }
+
     /// The natural key by which rows of a relation are told apart: the only candidate there is.
     pub(crate) fn identity(&self, relation: RelationId) -> Option<&NaturalKey> {
         match self.natural_keys.get(&relation).map(Vec::as_slice) {

@@ -3,7 +3,7 @@
 use relink_export::{JsonKind, RawJson};
 use relink_model::{ColumnType, TypeKind, Value};
 
-use super::{Rules, Unfit, describe, string, typed};
+use super::{Rules, Unfit, describe, string, temporal, typed};
 
 /// Array fields that come as JSON inside a string are nested no deeper.
 const NESTING_MAX: usize = 64;
@@ -132,10 +132,23 @@ pub(super) fn json(json: &RawJson<'_>, rules: &Rules) -> Result<Value, Unfit> {
         return Err(Unfit::new("holds NaN or Infinity, which JSON has not"));
     }
     let text = json.compact();
-    if !rules.capabilities.text_holds_nul && text.contains("\\u0000") {
+    if !rules.capabilities.text_holds_nul && escapes_nul(&text) {
         return Err(Unfit::new("holds the character U+0000, which this database cannot store"));
     }
     Ok(Value::Text(text))
+}
+
+/// Whether a JSON text holds the escape `\u0000`, not merely an escaped backslash before `u0000`.
+fn escapes_nul(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        if rest[at..].starts_with("\\u0000") {
+            return true;
+        }
+        // An escape is a backslash and one ASCII character, more where that is `u`; what follows it holds no backslash.
+        rest = rest.get(at + 2..).unwrap_or("");
+    }
+    false
 }
 
 /// Whether a text is a JSON document.
@@ -242,7 +255,7 @@ fn array_literal(json: &RawJson<'_>, element: &ColumnType, rules: &Rules, litera
 /// An interval, in the words that the server itself reads; node-postgres writes an object of its parts.
 pub(super) fn interval(json: &RawJson<'_>) -> Result<Value, Unfit> {
     match json.kind() {
-        JsonKind::String => string(json, "a duration").map(Value::Text),
+        JsonKind::String => string(json, "a duration").map(|text| Value::Text(sign_inside(&text))),
         JsonKind::Object => {
             let mut words = Vec::new();
             for (unit, amount) in json.entries() {
@@ -260,6 +273,22 @@ pub(super) fn interval(json: &RawJson<'_>) -> Result<Value, Unfit> {
         }
         kind => Err(Unfit::new(format!("is {}, not a duration", describe(kind)))),
     }
+}
+
+/// ISO 8601 with one sign for the whole (`-P1DT2H`, as Django's encoder writes it) as servers read it, with a sign for each part.
+fn sign_inside(text: &str) -> String {
+    let Some(parts) = text.strip_prefix("-P") else { return text.to_owned() };
+    let mut signed = String::from("P");
+    let mut in_number = false;
+    for c in parts.chars() {
+        let number = c.is_ascii_digit() || c == '.';
+        if number && !in_number {
+            signed.push('-');
+        }
+        in_number = number;
+        signed.push(c);
+    }
+    signed
 }
 
 /// A type that only the server reads: its text goes there as it is.
@@ -293,13 +322,12 @@ pub(super) fn dynamic(json: &RawJson<'_>) -> Result<Value, Unfit> {
 }
 
 /// A date-time column of a database that keeps dates as the text (or number) that was written: a row export shows just that.
-pub(super) fn stored_timestamp(json: &RawJson<'_>) -> Result<Value, Unfit> {
+pub(super) fn stored_timestamp(json: &RawJson<'_>, rules: &Rules) -> Result<Value, Unfit> {
     match json.kind() {
         JsonKind::String => {
             let text = string(json, "a date and time")?;
-            let day = text.get(..10).unwrap_or(&text);
-            let dated = day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok();
-            if dated { Ok(Value::Text(text)) } else { Err(Unfit::new("is not a date and time")) }
+            // The text stays; only whether it is a date and time at all is judged.
+            temporal::timestamp(&text, false, 9, rules).map(|_| Value::Text(text))
         }
         JsonKind::Number => dynamic(json),
         kind => Err(Unfit::new(format!("is {}, not a date and time", describe(kind)))),

@@ -94,7 +94,7 @@ fn typed(json: &RawJson<'_>, data_type: &ColumnType, rules: &Rules) -> Result<Va
         }
         TypeKind::Timestamp { zoned, precision } => {
             if rules.capabilities.stores_temporals_as_text && !rules.django {
-                return content::stored_timestamp(json);
+                return content::stored_timestamp(json, rules);
             }
             temporal::timestamp(&string(json, "a date and time")?, *zoned, *precision, rules).map(Value::Text)
         }

@@ -59,6 +59,10 @@ impl Scanner<'_> {
             let natural_row = natural.as_ref().and_then(|key| found.get(key)).cloned();
             let primary_row = primary.as_ref().and_then(|key| found.get(key)).cloned();
             let row = work.row.clone();
+            if self.mode == Mode::Skip && natural.is_none() && primary.is_none() && !row.has_bad_cells() {
+                self.no_identity(&row)?;
+                continue;
+            }
             match (natural_row, primary_row) {
                 (Some(External::Row(payload)), _) | (None, Some(External::Row(payload))) => {
                     self.exists(&row, &payload)?;
@@ -93,6 +97,17 @@ impl Scanner<'_> {
             format!("the target holds this row already ({})", key.join(", ")),
         );
         found.help = Some("--mode skip leaves existing rows as they are".to_owned());
+        Ok(self.findings.add(found, Some(record_spot(row)), None)?)
+    }
+
+    /// Neither a primary key nor a natural key: inserting might double a row, and skipping might lose one.
+    fn no_identity(&mut self, row: &Row) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let name = &catalog.relation(row.shape.relation).name;
+        let message =
+            "nothing tells this record from the rows that the target holds: it has neither id nor natural key";
+        let mut found = finding(code::NO_IDENTITY, name, message);
+        found.help = Some(format!("name the columns that identify a row: [table.{name}] natural_key = [...]"));
         Ok(self.findings.add(found, Some(record_spot(row)), None)?)
     }
 

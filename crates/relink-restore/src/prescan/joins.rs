@@ -1,9 +1,9 @@
 //! Rows of join tables, from the many-to-many lists of other records. A list belongs to its record: where the record's row exists and is
 //! skipped, so is its list.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use relink_model::{RelationId, Value};
+use relink_model::{Catalog, Column, RelationId, Value};
 
 use super::{Needs, Scanner, unresolved_finding};
 use crate::{
@@ -32,6 +32,12 @@ impl Scanner<'_> {
         join: RelationId,
         fields: &[(RelationId, JoinField)],
     ) -> Result<(), Error> {
+        let mut targets = vec![join];
+        for (_, field) in fields {
+            targets.push(field.target);
+            self.mapping.behind_natural_keys(field.target, &mut targets);
+        }
+        self.find_rows(targets.into_iter()).await?;
         let explicit = self.state.relation(join).records();
         let mut next = explicit as Ordinal;
         for (source, field) in fields {
@@ -65,7 +71,12 @@ impl Scanner<'_> {
         loop {
             let mut needs = Needs::new();
             for cell in rows.iter().flat_map(|row| list(row, field)) {
-                let context = Context { state: &self.state, registry: &self.registry, mapping: &self.mapping };
+                let context = Context {
+                    state: &self.state,
+                    registry: &self.registry,
+                    mapping: &self.mapping,
+                    catalog: &self.catalog,
+                };
                 if let Resolution::Need(index, values) = resolve(&context, field, cell) {
                     let key = Key::with_nulls(values.iter().zip(&self.registry.spec(index).kinds));
                     needs.entry(index).or_default().insert(key, values);
@@ -88,7 +99,8 @@ impl Scanner<'_> {
     ) -> Result<(), Error> {
         let field = joining.field;
         let name = join_name(row, field);
-        let context = Context { state: &self.state, registry: &self.registry, mapping: &self.mapping };
+        let context =
+            Context { state: &self.state, registry: &self.registry, mapping: &self.mapping, catalog: &self.catalog };
         let elements = elements(&context, joining, row);
         for (cell, element) in elements {
             match element {
@@ -161,6 +173,13 @@ pub(crate) struct Context<'a> {
     pub(crate) state: &'a State,
     pub(crate) registry: &'a IndexRegistry,
     pub(crate) mapping: &'a Mapping,
+    pub(crate) catalog: &'a Catalog,
+}
+
+impl Context<'_> {
+    fn kinds(&self, relation: RelationId) -> &[Column] {
+        &self.catalog.relation(relation).columns
+    }
 }
 
 /// A many-to-many field at work.
@@ -195,7 +214,18 @@ pub(crate) enum Element {
 pub(crate) fn elements(context: &Context<'_>, joining: &Joining<'_>, row: &Row) -> Vec<(Cell, Element)> {
     let field = joining.field;
     let source = context.state.relation(row.shape.relation).final_value(field.source_referenced, row.ordinal);
-    list(row, field).iter().map(|cell| (cell.clone(), element(context, joining, &source, cell))).collect()
+    let kind = &context.kinds(field.target)[field.target_referenced].data_type.kind;
+    // The same row may be named twice, in two ways.
+    let mut named = HashSet::new();
+    let mut elements = Vec::new();
+    for cell in list(row, field) {
+        let element = match element(context, joining, &source, cell) {
+            Element::Row(row) if !named.insert(Key::with_nulls(std::iter::once((&row.target, kind)))) => Element::Left,
+            element => element,
+        };
+        elements.push((cell.clone(), element));
+    }
+    elements
 }
 
 fn element(context: &Context<'_>, joining: &Joining<'_>, source: &Value, cell: &Cell) -> Element {
@@ -236,7 +266,7 @@ fn join_name<'r>(row: &'r Row, field: &JoinField) -> Option<&'r str> {
 
 /// Where an element of a list leads.
 fn resolve(context: &Context<'_>, field: &JoinField, cell: &Cell) -> Resolution {
-    let Context { state, registry, mapping } = context;
+    let Context { state, registry, mapping, .. } = context;
     match cell {
         Cell::Natural(natural) => {
             state.by_natural_key(registry, mapping, field.target, field.target_referenced, natural)

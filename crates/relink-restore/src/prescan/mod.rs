@@ -7,7 +7,10 @@ pub(crate) mod joins;
 mod nameless;
 mod tree;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use relink_db::Connection;
 use relink_export::{Run, Source};
@@ -49,6 +52,8 @@ pub(crate) struct Scanner<'a> {
     pub(crate) mode: Mode,
     pub(crate) state: State,
     pub(crate) findings: Findings,
+    /// Relations of which it is known whether they hold rows.
+    asked: HashSet<RelationId>,
     /// Row edges of the component at hand.
     edges: Vec<RowEdge>,
     component: Vec<RelationId>,
@@ -86,6 +91,7 @@ impl<'a> Scanner<'a> {
             mapping: Arc::clone(&decoder.mapping),
             decoder,
             findings,
+            asked: HashSet::new(),
             source,
             runs,
             mode,
@@ -99,7 +105,8 @@ impl<'a> Scanner<'a> {
 
     /// Reads everything in load order.
     pub(crate) async fn run(mut self, order: &LoadOrder, events: &mut dyn FnMut(Event)) -> Result<Survey, Error> {
-        self.find_rows().await?;
+        let looked_at = self.looked_at();
+        self.find_rows(looked_at.into_iter()).await?;
         for (id, _) in self.catalog.clone().iter() {
             // Relations without records are complete from the start: what they lack, only the target can have.
             self.state.relation_mut(id).scanned = self.runs[id.index()].is_empty();
@@ -139,12 +146,14 @@ impl<'a> Scanner<'a> {
         Ok(std::mem::take(&mut self.edges))
     }
 
-    /// Asks which relations hold rows: a statement for a few hundred relations.
-    async fn find_rows(&mut self) -> Result<(), Error> {
+    /// Asks which of these relations hold rows, where that is not known yet: a statement for a few hundred of them. Relations that the
+    /// restore does not look at are never asked for: the role may not read them.
+    async fn find_rows(&mut self, ids: impl Iterator<Item = RelationId>) -> Result<(), Error> {
         const RELATIONS_PER_STATEMENT: usize = 200;
         let catalog = Arc::clone(&self.catalog);
-        let all: Vec<RelationId> = catalog.iter().map(|(id, _)| id).collect();
-        for ids in all.chunks(RELATIONS_PER_STATEMENT) {
+        let unknown: BTreeSet<RelationId> = ids.filter(|id| self.asked.insert(*id)).collect();
+        let unknown: Vec<RelationId> = unknown.into_iter().collect();
+        for ids in unknown.chunks(RELATIONS_PER_STATEMENT) {
             let dialect = self.connection.dialect();
             let parts = ids.iter().map(|id| {
                 let name = dialect.quote_relation(&catalog.relation(*id).name);
@@ -161,6 +170,21 @@ impl<'a> Scanner<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The relations that hold records of the export, those that they reference, and those that natural keys go through.
+    fn looked_at(&self) -> Vec<RelationId> {
+        let mut found = Vec::new();
+        for (id, relation) in self.catalog.iter().filter(|(id, _)| !self.runs[id.index()].is_empty()) {
+            found.push(id);
+            for key in &relation.foreign_keys {
+                if let Some(target) = self.catalog.id(&key.referenced) {
+                    found.push(target);
+                    self.mapping.behind_natural_keys(target, &mut found);
+                }
+            }
+        }
+        found
     }
 
     async fn relation(&mut self, id: RelationId, done: &mut u64, events: &mut dyn FnMut(Event)) -> Result<(), Error> {
