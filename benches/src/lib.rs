@@ -3,12 +3,12 @@
 
 mod bulk;
 mod measure;
-mod phases;
+mod steps;
 mod wide_schema;
 mod wire;
 
 pub use bulk::{bulk_load, bulk_name};
 pub use measure::{Server, Usage, measure};
-pub use phases::{Phases, phases};
+pub use steps::{Step, steps};
 pub use wide_schema::wide_schema;
 pub use wire::{StatementCounter, count_statements};

@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// CPU time since the server's start, with that of its child processes, the ended ones included.
-    fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         let ticks: u64 = processes()
             .filter_map(|process| Some((process, Stat::of(process)?)))
             .filter(|(process, stat)| *process == self.process || stat.parent == self.process)
@@ -102,6 +102,12 @@ impl Server {
             .sum();
         TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
     }
+}
+
+/// CPU time of this process so far, with that of the programs that it ran.
+pub(crate) fn own_cpu() -> Duration {
+    let ticks = Stat::of(std::process::id()).map_or(0, |stat| stat.ticks);
+    TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
 fn processes() -> impl Iterator<Item = u32> {

@@ -278,6 +278,9 @@ def role(target):
         if target.dialect == "postgres":
             target.query(f'CREATE ROLE "{name}" LOGIN')
             target.query(f'GRANT {rights} ON ALL TABLES IN SCHEMA public TO "{name}"')
+            if "INSERT" in rights:
+                # A restore puts the sequences behind its rows.
+                target.query(f'GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO "{name}"')
             return named(target.server, target.name, name)
         target.query(f"CREATE USER '{name}'@'%' IDENTIFIED BY 's3cret'")
         target.query(f"GRANT {rights} ON `{target.name}`.* TO '{name}'@'%'")

@@ -121,5 +121,5 @@ def canonical(value, kind: str, exact_time: bool = False):
             return value.encode() if isinstance(value, str) else bytes(value)
         case _:
             if isinstance(value, (list, dict)):
-                return json.dumps(value, sort_keys=True)
+                return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
             return value if isinstance(value, str) else str(value)

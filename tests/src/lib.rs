@@ -9,5 +9,5 @@ mod role;
 
 pub use contents::{Contents, each, lines};
 pub use faults::{Faults, Moment};
-pub use restore::{Export, Failure, Outcome, Restore, refused, restore, restored, same_but_for_the_dry_run};
+pub use restore::{Export, Failure, Outcome, Restore, refused, restored, same_but_for_the_dry_run};
 pub use role::Role;

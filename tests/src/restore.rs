@@ -273,15 +273,6 @@ fn assert_accounts_balance(report: &Report) {
     assert_eq!(totals, report.totals);
 }
 
-/// Restores a text, and gives the engine's report.
-///
-/// # Panics
-/// Where the restore ends with an error instead.
-pub fn restore(database: &TestDatabase, export: &str, config: &str, mode: Mode, dry_run: bool) -> Report {
-    let export = Export::new(export);
-    Restore::of(&export).config(config).mode(mode).dry_run(dry_run).into(database).report
-}
-
 /// Restores a text that must be restored without any finding.
 ///
 /// # Panics

@@ -259,6 +259,55 @@ fn a_table_without_primary_key_takes_every_record() {
 }
 
 #[test]
+fn records_that_nothing_identifies_are_not_loaded_beside_rows_that_may_be_theirs() {
+    for database in each("no_identity", "readings(sensor int, value int)") {
+        let export = Export::new(r#"{"readings": [{"sensor": 1, "value": 5}, {"sensor": 2, "value": 6}]}"#);
+        assert!(Restore::of(&export).mode(Mode::Skip).into(&database).committed, "{database:?}: into an empty table");
+        let before = Contents::of(&database);
+        let again = Restore::of(&export).mode(Mode::Skip).into(&database);
+        assert_eq!(again.findings(code::NO_IDENTITY).len(), 2, "{database:?}: {:#?}", again.report.findings);
+        before.assert_unchanged(&database);
+        // Told what identifies a row, the second time changes nothing.
+        let config = "[table.readings]\nnatural_key = [\"sensor\"]";
+        let again = Restore::of(&export).mode(Mode::Skip).config(config).into(&database);
+        assert!(again.committed, "{database:?}: {:#?}", again.report);
+        assert_eq!(again.counts("readings").skipped, 2, "{database:?}");
+        before.assert_unchanged(&database);
+    }
+}
+
+#[test]
+fn a_record_without_id_is_found_again_although_its_natural_key_holds_null() {
+    for database in each("null_identity", "geo_city(id pk, name text, state text null)") {
+        let export = Export::new(
+            r#"[{"model": "geo.city", "fields": {"name": "Rome", "state": null}}, {"model": "geo.city", "fields": {"name": "Rome", "state": "NY"}}]"#,
+        );
+        let config = "[table.geo_city]\nnatural_key = [\"name\", \"state\"]";
+        assert!(Restore::of(&export).mode(Mode::Skip).config(config).into(&database).committed);
+        let before = Contents::of(&database);
+        let again = Restore::of(&export).mode(Mode::Skip).config(config).into(&database);
+        assert!(again.committed, "{database:?}: {:#?}", again.report);
+        assert_eq!(again.counts("geo_city").skipped, 2, "{database:?}");
+        before.assert_unchanged(&database);
+    }
+}
+
+#[test]
+fn a_list_of_a_table_to_itself_has_its_record_on_the_first_side() {
+    let text = "app_person(id pk, name text)
+                app_person_follows(id pk, from_person_id int -> app_person.id, to_person_id int -> app_person.id, unique(from_person_id, to_person_id))";
+    for database in each("list_to_itself", text) {
+        restored(
+            &database,
+            r#"[{"model": "app.person", "pk": 1, "fields": {"name": "a", "follows": [2, 1]}}, {"model": "app.person", "pk": 2, "fields": {"name": "b", "follows": []}}]"#,
+            "",
+        );
+        let pairs = "SELECT from_person_id, to_person_id FROM app_person_follows ORDER BY to_person_id";
+        assert_eq!(lines(&database, pairs), ["1|1", "1|2"], "{database:?}");
+    }
+}
+
+#[test]
 fn an_id_that_another_row_has_is_no_match_of_the_natural_key() {
     for mode in [Mode::Insert, Mode::Skip] {
         for database in each("id_taken", "users(id pk, email text unique, name text)") {

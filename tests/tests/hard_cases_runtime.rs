@@ -190,6 +190,19 @@ fn a_dry_run_into_an_empty_place_makes_no_file_and_no_table() {
 }
 
 #[test]
+fn a_dry_run_leaves_an_sqlite_file_with_a_write_ahead_log_as_it_was() {
+    let database = TestDatabase::sqlite();
+    database.run("PRAGMA journal_mode = WAL;");
+    database.run(&schema(FAMILY).ddl("sqlite"));
+    let before = Contents::of(&database);
+    let export = Export::new(FAMILY_ROWS);
+    assert_eq!(Restore::of(&export).dry_run(true).into(&database).report.totals.inserted, 5);
+    before.assert_unchanged(&database);
+    assert!(Restore::of(&export).into(&database).committed);
+    assert_eq!(lines(&database, "PRAGMA journal_mode"), ["wal"]);
+}
+
+#[test]
 fn a_refused_restore_takes_the_schema_that_it_made_along() {
     for database in TestDatabase::each("refused_schema") {
         let before = Contents::of(&database);
@@ -309,7 +322,7 @@ fn rows_that_a_policy_hides_are_no_ground_for_a_restore() {
     database.run(
         "INSERT INTO parents (id, name) VALUES (7, 'hidden');
          ALTER TABLE parents ENABLE ROW LEVEL SECURITY;
-         CREATE POLICY some ON parents USING (name <> 'hidden') WITH CHECK (true);",
+         CREATE POLICY visible ON parents USING (name <> 'hidden') WITH CHECK (true);",
     );
     let role = Role::new(&database);
     role.grant("ALL", &["parents", "children"]);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use relink_benches::{Server, Usage, bulk_load, bulk_name, measure, phases};
+use relink_benches::{Server, Usage, bulk_load, bulk_name, measure, steps};
 use relink_model::Config;
 use relink_testkit::{
     MYSQL_VARIABLE, POSTGRES_VARIABLE, TestDatabase,
@@ -42,7 +42,7 @@ struct Args {
 
     /// Restore once more inside this process, and print how the time divides
     #[arg(long)]
-    phases: bool,
+    steps: bool,
 }
 
 /// A database.
@@ -90,11 +90,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for dialect in &present {
         compare(*dialect, &data, &relink, &config, args.rounds)?;
     }
-    if args.phases {
-        println!("\nseconds of each step, one restore in this process");
+    if args.steps {
+        println!("\nsteps of one restore in this process: wall seconds (CPU seconds + the server's)");
         // After all that is measured: the memory of this process would count as that of the programs it starts.
         for dialect in &present {
-            print_phases(*dialect, &data, &config)?;
+            print_steps(*dialect, &data, &config)?;
         }
     }
     Ok(())
@@ -194,15 +194,23 @@ fn compare(dialect: Dialect, data: &Data, relink: &Path, config: &Path, rounds: 
     Ok(())
 }
 
-fn print_phases(dialect: Dialect, data: &Data, config: &Path) -> Result<(), Box<dyn Error>> {
+fn print_steps(dialect: Dialect, data: &Data, config: &Path) -> Result<(), Box<dyn Error>> {
     let config: Config = toml::from_str(&std::fs::read_to_string(config)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for way in [Way::Natural, Way::Ids] {
         let database = dialect.fresh();
-        let phases = runtime.block_on(phases(&way.export(&data.directory), &database.url(), &config))?;
-        let shown: Vec<String> =
-            phases.iter().map(|(name, time)| format!("{name} {:.2}", time.as_secs_f64())).collect();
-        println!("{:<10}{:<24}{}", dialect.name(), way.name(dialect), shown.join(", "));
+        let server = dialect.server(&database);
+        let (export, url) = (way.export(&data.directory), database.url());
+        let shown: Vec<String> = runtime
+            .block_on(steps(&export, &url, &config, server.as_ref()))?
+            .iter()
+            .map(|step| {
+                let [wall, cpu, server] = [step.wall, step.cpu, step.server_cpu].map(|time| time.as_secs_f64());
+                format!("{} {wall:.2} ({cpu:.2} + {server:.2})", step.name)
+            })
+            .collect();
+        println!("{}, {}: {}", dialect.name(), way.name(dialect), shown.join(", "));
+        require_rows(&database, &data.rows)?;
     }
     Ok(())
 }

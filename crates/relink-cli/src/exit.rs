@@ -61,7 +61,7 @@ pub(crate) enum Failure {
         source_text: Option<Source>,
     },
     /// The restore could not be done.
-    #[error("the restore failed, and nothing was changed: {0}")]
+    #[error("the restore failed{unchanged}: {0}", unchanged = unchanged(.0))]
     Restore(#[source] Box<RestoreError>),
     /// A file of the command line could not be read.
     #[error("cannot read {}: {error}", path.display())]
@@ -108,15 +108,27 @@ impl Failure {
                 Exit::Usage
             }
             Self::Export { .. } => Exit::Export,
-            Self::Restore(error) => match error.as_ref() {
-                RestoreError::Export(_) => Exit::Export,
-                RestoreError::Config(_) | RestoreError::TimeZone { .. } => Exit::Usage,
-                RestoreError::Db(error) => database_exit(error),
-                RestoreError::Schema { .. } | RestoreError::Accounting { .. } | RestoreError::Unsettled { .. } => {
-                    Exit::Refused
-                }
-            },
+            Self::Restore(error) => restore_exit(error),
         }
+    }
+}
+
+fn restore_exit(error: &RestoreError) -> Exit {
+    match error {
+        RestoreError::Export(_) => Exit::Export,
+        RestoreError::Config(_) | RestoreError::TimeZone { .. } => Exit::Usage,
+        RestoreError::Db(error) => database_exit(error),
+        RestoreError::CommitUnknown(_) => Exit::Database,
+        RestoreError::LeftBehind { error, .. } => restore_exit(error),
+        RestoreError::Schema { .. } | RestoreError::Accounting { .. } | RestoreError::Unsettled { .. } => Exit::Refused,
+    }
+}
+
+/// What can be said of the target after a failure.
+fn unchanged(error: &RestoreError) -> &'static str {
+    match error {
+        RestoreError::CommitUnknown(_) | RestoreError::LeftBehind { .. } => "",
+        _ => ", and nothing was changed",
     }
 }
 

@@ -167,6 +167,10 @@ fn insert_statement(builder: SqlBuilder, dialect: &dyn Dialect, target: &InsertT
         // head ends; searching the text for VALUES would trip over a column of that name.
         sql.insert_str(head, " OVERRIDING SYSTEM VALUE");
     }
+    if builder == SqlBuilder::Sqlite {
+        // A table may be declared ON CONFLICT REPLACE or IGNORE: a row that cannot be inserted must fail, not delete another or vanish.
+        sql = sql.replacen("INSERT INTO", "INSERT OR ABORT INTO", 1);
+    }
     let binds = target.columns.iter().map(|column| BindClass::of(&column.data_type)).collect();
     Statement { sql: sql.into(), binds }
 }
@@ -300,7 +304,7 @@ mod tests {
     #[test]
     fn a_row_without_columns_takes_all_defaults() {
         let empty = InsertTarget { relation: RelationName::new("t"), columns: Vec::new(), overrides_identity: true };
-        assert_eq!(&*insert(SqlBuilder::Sqlite, &empty, 1).sql, "INSERT INTO \"t\" DEFAULT VALUES");
+        assert_eq!(&*insert(SqlBuilder::Sqlite, &empty, 1).sql, "INSERT OR ABORT INTO \"t\" DEFAULT VALUES");
         assert_eq!(&*insert(SqlBuilder::Postgres, &empty, 1).sql, "INSERT INTO \"t\" VALUES (DEFAULT)");
         assert_eq!(&*insert(SqlBuilder::MySql, &empty, 1).sql, "INSERT INTO `t` VALUES ()");
         assert_eq!(rows_per_statement(0, 100, 100), 1);

@@ -10,6 +10,9 @@ use relink_model::{ForeignKey, MatchKind, Relation};
 /// # Errors
 /// Why there are none, in words.
 pub(crate) fn columns_to_null(relation: &Relation, key: &ForeignKey) -> Result<Vec<String>, String> {
+    if relation.primary_key.is_none() {
+        return Err(format!("{} has no primary key by which its rows could be updated", relation.name));
+    }
     let obstacles: Vec<Option<String>> = key.columns.iter().map(|column| obstacle(relation, key, column)).collect();
     let free: Vec<&String> = key
         .columns

@@ -156,6 +156,15 @@ impl Relation {
         self.columns.iter().find(|column| column.is_numbered())
     }
 
+    /// Whether what is written to it can be rolled back. MySQL's MyISAM, Aria and MEMORY tables are written at once, whatever the
+    /// transaction does.
+    pub fn is_transactional(&self) -> bool {
+        const TRANSACTIONAL: [&str; 5] = ["InnoDB", "RocksDB", "TokuDB", "ndbcluster", "NDB"];
+        self.storage_engine
+            .as_ref()
+            .is_none_or(|engine| TRANSACTIONAL.iter().any(|known| known.eq_ignore_ascii_case(engine)))
+    }
+
     /// The sets of columns that identify a row: the primary key, then every unconditional unique key of plain columns.
     pub fn keys(&self) -> impl Iterator<Item = &[String]> {
         let unique = self.unique_keys.iter().filter(|key| key.is_plain()).map(|key| key.columns.as_slice());

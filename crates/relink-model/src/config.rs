@@ -70,6 +70,10 @@ pub enum Reading {
     EmptyIsNull,
     /// A string holds the JSON document itself, as wagtail's StreamField dumps it.
     JsonText,
+    /// A string holds bytes in hexadecimal, with or without `\x` or `0x` before it.
+    Hex,
+    /// A string holds bytes in base64.
+    Base64,
 }
 
 /// What makes a row's natural key.

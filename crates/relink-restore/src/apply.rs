@@ -1,7 +1,10 @@
 //! Carries a plan out: inserts in load order, in batches; where a batch is refused, halves of it under savepoints until the rows to blame
 //! stand alone, each with its own error. Runs inside the transaction that the caller opened, and neither commits nor rolls it back.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use relink_db::{Connection, DbError, InsertColumn, InsertTarget};
 use relink_export::{Run, Source};
@@ -25,6 +28,10 @@ use crate::{
 const BATCH_ROWS: usize = 4_096;
 /// After so many refused rows nobody learns more from the next one.
 const REFUSED_ROWS_MAX: u64 = 1_000;
+/// Bytes of the export's text whose rows are handed to the database at once, as soon as there are so many.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Batches that wait to be filled at a time.
+const BATCHES_OPEN_MAX: usize = 16;
 const SAVEPOINT: &str = "relink_batch";
 
 /// What was loaded into one relation.
@@ -41,6 +48,31 @@ struct Origin {
     label: relink_export::LabelId,
     file_ordinal: u64,
     offset: u64,
+    bytes: usize,
+    /// The record, where the row is one (rows of many-to-many lists are none).
+    record: Option<Ordinal>,
+}
+
+/// How rows of one shape are inserted.
+#[derive(Clone)]
+struct Insertion {
+    target: Arc<InsertTarget>,
+    /// The slot of each column of the target.
+    order: Arc<[usize]>,
+}
+
+/// Rows waiting to be inserted, by target.
+#[derive(Default)]
+struct Batches {
+    open: Vec<Batch>,
+    /// One batch at a time, in the order in which rows come.
+    ordered: bool,
+}
+
+impl Origin {
+    fn of(row: &Row, bytes: usize) -> Self {
+        Self { label: row.label, file_ordinal: row.file_ordinal, offset: row.offset, bytes, record: None }
+    }
 }
 
 /// Rows of one relation and shape, waiting to be inserted.
@@ -49,6 +81,7 @@ struct Batch {
     target: Arc<InsertTarget>,
     rows: Vec<Vec<Value>>,
     origins: Vec<Origin>,
+    bytes: usize,
 }
 
 /// References to be set once the rows of the cycle are in: relation and columns set, then the values with those of the primary key.
@@ -64,10 +97,14 @@ pub(crate) struct Loader<'a> {
     pub(crate) state: &'a State,
     pub(crate) findings: &'a mut Findings,
     pub(crate) loaded: HashMap<RelationId, Loaded>,
-    targets: HashMap<usize, Arc<InsertTarget>>,
+    targets: HashMap<(RelationId, Vec<usize>), Arc<InsertTarget>>,
+    /// By address of the shape; shapes live as long as the decoder.
+    insertions: HashMap<usize, Insertion>,
     patches: Patches,
     done: u64,
     refused: u64,
+    /// Records that the database refused: what references them is not tried.
+    refused_rows: HashSet<(RelationId, Ordinal)>,
 }
 
 impl<'a> Loader<'a> {
@@ -90,9 +127,11 @@ impl<'a> Loader<'a> {
             findings,
             loaded: HashMap::new(),
             targets: HashMap::new(),
+            insertions: HashMap::new(),
             patches: HashMap::new(),
             done: 0,
             refused: 0,
+            refused_rows: HashSet::new(),
         }
     }
 
@@ -140,7 +179,7 @@ impl<'a> Loader<'a> {
         if self.refused > 0 {
             return Ok(());
         }
-        self.patch().await?;
+        self.patch(&step.nulls).await?;
         if let Some(Way::Suspend { keys, .. }) = &step.way {
             if let Err(error) = self.connection.resume().await {
                 return self.broken_constraint(error);
@@ -159,7 +198,7 @@ impl<'a> Loader<'a> {
         events: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let mut rows = stream::rows(&self.source, &self.decoder, order);
-        let mut batch: Option<Batch> = None;
+        let mut batches = Batches { ordered: step.ordered, ..Batches::default() };
         while let Some(chunk) = rows.recv().await {
             let chunk = chunk?;
             let read = chunk.len() as u64;
@@ -169,10 +208,13 @@ impl<'a> Loader<'a> {
                     self.loaded.entry(id).or_default().counts.add(Outcome::Skipped, 1);
                     continue;
                 }
-                let target = self.target(&row.shape);
-                let origin = Origin { label: row.label, file_ordinal: row.file_ordinal, offset: row.offset };
-                let values = self.values(row, step)?;
-                self.push(&mut batch, id, target, values, origin).await?;
+                let insertion = self.insertion(&row.shape);
+                let origin = Origin { record: Some(row.ordinal), ..Origin::of(&row, row.bytes) };
+                let Some(values) = self.values(row, step, &insertion.order)? else {
+                    self.follows_refused(id, origin)?;
+                    continue;
+                };
+                self.push(&mut batches, id, &insertion.target, values, origin).await?;
             }
             self.done += read;
             events(Event::Progress { phase: Phase::Load, done: self.done });
@@ -180,7 +222,7 @@ impl<'a> Loader<'a> {
                 break;
             }
         }
-        self.flush(batch).await
+        self.flush_all(&mut batches).await
     }
 
     /// Inserts the rows of a join table that come from many-to-many lists.
@@ -202,7 +244,7 @@ impl<'a> Loader<'a> {
             let joining = Joining::new(&self.decoder.registry, field, state.records());
             let runs = self.runs[source.index()].clone();
             let mut rows = stream::rows(&self.source, &self.decoder, Order::File(runs));
-            let mut batch = None;
+            let mut batches = Batches::default();
             while let Some(chunk) = rows.recv().await {
                 for (row, _) in chunk? {
                     let decoder = Arc::clone(&self.decoder);
@@ -228,43 +270,55 @@ impl<'a> Loader<'a> {
                             number += 1;
                         }
                         values.extend([made.source, made.target]);
-                        let origin = Origin { label: row.label, file_ordinal: row.file_ordinal, offset: row.offset };
-                        self.push(&mut batch, join, Arc::clone(&target), values, origin).await?;
+                        let origin = Origin::of(&row, 0);
+                        self.push(&mut batches, join, &target, values, origin).await?;
                     }
                 }
                 events(Event::Progress { phase: Phase::Load, done: self.done });
             }
-            self.flush(batch).await?;
+            self.flush_all(&mut batches).await?;
         }
         Ok(())
     }
 
     async fn push(
         &mut self,
-        batch: &mut Option<Batch>,
+        batches: &mut Batches,
         relation: RelationId,
-        target: Arc<InsertTarget>,
+        target: &Arc<InsertTarget>,
         values: Vec<Value>,
         origin: Origin,
     ) -> Result<(), Error> {
-        let full = |batch: &Batch| batch.rows.len() >= BATCH_ROWS || !Arc::ptr_eq(&batch.target, &target);
-        if batch.as_ref().is_some_and(full) {
-            self.flush(batch.take()).await?;
+        let mut at = batches.open.iter().position(|batch| Arc::ptr_eq(&batch.target, target));
+        let full = |batch: &Batch| batch.rows.len() >= BATCH_ROWS || batch.bytes >= BATCH_BYTES;
+        if let Some(open) = at.filter(|at| full(&batches.open[*at])) {
+            self.flush(batches.open.swap_remove(open)).await?;
+            at = None;
         }
-        let batch = batch.get_or_insert_with(|| Batch {
-            relation,
-            target,
-            rows: Vec::with_capacity(BATCH_ROWS),
-            origins: Vec::with_capacity(BATCH_ROWS),
-        });
+        if at.is_none() {
+            if batches.ordered || batches.open.len() >= BATCHES_OPEN_MAX {
+                self.flush_all(batches).await?;
+            }
+            let target = Arc::clone(target);
+            batches.open.push(Batch { relation, target, rows: Vec::new(), origins: Vec::new(), bytes: 0 });
+            at = Some(batches.open.len() - 1);
+        }
+        let batch = &mut batches.open[at.expect("found or just made")];
+        batch.bytes += origin.bytes;
         batch.rows.push(values);
         batch.origins.push(origin);
         Ok(())
     }
 
+    async fn flush_all(&mut self, batches: &mut Batches) -> Result<(), Error> {
+        for batch in std::mem::take(&mut batches.open) {
+            self.flush(batch).await?;
+        }
+        Ok(())
+    }
+
     /// Inserts a batch whole, or what of it the database takes.
-    async fn flush(&mut self, batch: Option<Batch>) -> Result<(), Error> {
-        let Some(batch) = batch else { return Ok(()) };
+    async fn flush(&mut self, batch: Batch) -> Result<(), Error> {
         // Halves still to be tried; the whole batch first.
         let mut parts: Vec<std::ops::Range<usize>> = Vec::new();
         parts.push(0..batch.rows.len());
@@ -314,8 +368,20 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// A row whose reference leads to a refused one: a consequence, not a cause.
+    fn follows_refused(&mut self, relation: RelationId, origin: Origin) -> Result<(), Error> {
+        self.refused_rows.extend(origin.record.map(|ordinal| (relation, ordinal)));
+        self.loaded.entry(relation).or_default().counts.add(Outcome::Rejected, 1);
+        let catalog = Arc::clone(&self.decoder.catalog);
+        let message = "references a record that was refused, directly or through others";
+        let found = finding(code::FOLLOWS_REFUSED, &catalog.relation(relation).name, message);
+        let spot = Spot { label: origin.label, file_ordinal: origin.file_ordinal, offset: origin.offset, field: None };
+        Ok(self.findings.add(found, Some(spot), None)?)
+    }
+
     fn refuse(&mut self, relation: RelationId, origin: Origin, error: DbError) -> Result<(), Error> {
         self.refused += 1;
+        self.refused_rows.extend(origin.record.map(|ordinal| (relation, ordinal)));
         self.loaded.entry(relation).or_default().counts.add(Outcome::Rejected, 1);
         let catalog = Arc::clone(&self.decoder.catalog);
         let mut found = finding(code::REFUSED_ROW, &catalog.relation(relation).name, error.message);
@@ -326,18 +392,26 @@ impl<'a> Loader<'a> {
         Ok(self.findings.add(found, Some(spot), None)?)
     }
 
-    /// The columns that rows of this shape fill.
-    fn target(&mut self, shape: &Shape) -> Arc<InsertTarget> {
+    /// Where rows of this shape go: the columns in the table's order, whatever the order of the fields, so that all rows with the same
+    /// columns go together.
+    fn insertion(&mut self, shape: &Arc<Shape>) -> Insertion {
         let catalog = Arc::clone(&self.decoder.catalog);
-        let target = self
-            .targets
-            .entry(shape.id)
-            .or_insert_with(|| Arc::new(insert_target(catalog.relation(shape.relation), &shape.columns)));
-        Arc::clone(target)
+        let targets = &mut self.targets;
+        let made = self.insertions.entry(Arc::as_ptr(shape) as usize).or_insert_with(|| {
+            let mut order: Vec<usize> = (0..shape.columns.len()).collect();
+            order.sort_unstable_by_key(|slot| shape.columns[*slot]);
+            let columns: Vec<usize> = order.iter().map(|slot| shape.columns[*slot]).collect();
+            let relation = catalog.relation(shape.relation);
+            let target = targets
+                .entry((shape.relation, columns))
+                .or_insert_with_key(|(_, columns)| Arc::new(insert_target(relation, columns)));
+            Insertion { target: Arc::clone(target), order: order.into() }
+        });
+        made.clone()
     }
 
     /// The row's values with every reference followed. References inside the cycle that are to be set later become NULL now.
-    fn values(&mut self, mut row: Row, step: &Step) -> Result<Vec<Value>, Error> {
+    fn values(&mut self, mut row: Row, step: &Step, order: &[usize]) -> Result<Option<Vec<Value>>, Error> {
         let decoder = Arc::clone(&self.decoder);
         let shape = Arc::clone(&row.shape);
         let mut later = Vec::new();
@@ -349,10 +423,11 @@ impl<'a> Loader<'a> {
                     (self.state.by_natural_key(registry, mapping, reference.target, wanted, natural), true)
                 } else {
                     // A key stays as it is, unless the row it names ends up under another or is loaded later.
-                    if step.nulled().is_empty() && !self.state.relation(reference.target).moved {
+                    let plain = step.nulled().is_empty() && self.refused_rows.is_empty();
+                    if plain && !self.state.relation(reference.target).moved {
                         continue;
                     }
-                    let Some(values) = row.values(&reference.slots) else { continue };
+                    let Some(values) = row.given_values(&reference.slots) else { continue };
                     if values.iter().any(|value| value.is_null()) {
                         continue;
                     }
@@ -365,15 +440,18 @@ impl<'a> Loader<'a> {
                 _ if !natural => continue,
                 _ => return Err(Error::Unsettled { relation: decoder.catalog.relation(shape.relation).name.clone() }),
             };
-            if let ([slot], Some(value)) = (&reference.slots[..], value) {
-                row.cells[*slot] = Cell::Value(value);
+            if record.is_some_and(|ordinal| self.refused_rows.contains(&(reference.target, ordinal))) {
+                return Ok(None);
+            }
+            for (slot, value) in reference.slots.iter().zip(value.into_iter().flatten()) {
+                row.follow(*slot, value);
             }
             let edge = EdgeRef { referencing: shape.relation, key: reference.key };
             let itself = reference.target == shape.relation && record == Some(row.ordinal);
             let loaded_before =
                 record.is_none_or(|ordinal| self.state.relation(reference.target).existing.contains(&ordinal));
             if step.nulled().contains(&edge) && !itself && !loaded_before {
-                later.push((edge, reference.slots.clone()));
+                later.push(edge);
             }
         }
         let relation = decoder.catalog.relation(shape.relation);
@@ -381,32 +459,39 @@ impl<'a> Loader<'a> {
         for (cell, column) in row.cells.into_iter().zip(&shape.columns) {
             values.push(match cell {
                 Cell::Value(value) => value,
-                Cell::Allotted => self.state.relation(shape.relation).final_value(*column, row.ordinal),
+                Cell::Allotted => {
+                    let allotted = self.state.relation(shape.relation).final_value(*column, row.ordinal);
+                    allotted.ok_or_else(|| Error::Unsettled { relation: relation.name.clone() })?
+                }
                 Cell::Natural(_) | Cell::Bad => return Err(Error::Unsettled { relation: relation.name.clone() }),
             });
         }
-        for (edge, slots) in later {
-            let key = relation.primary_key_columns().iter().filter_map(|name| shape.slot_of(relation.column(name)?.0));
-            let patch: Vec<Value> = slots.iter().copied().chain(key).map(|slot| values[slot].clone()).collect();
+        // All patches are taken before anything is nulled: two keys may share a column.
+        let key: Vec<usize> =
+            relation.primary_key_columns().iter().filter_map(|name| shape.slot_of(relation.column(name)?.0)).collect();
+        let mut nulled = Vec::new();
+        for edge in later {
+            let columns = step.nulls.get(&edge).map_or(&[][..], Vec::as_slice);
+            let slots: Vec<usize> = columns.iter().filter_map(|name| shape.slot_of(relation.column(name)?.0)).collect();
+            let patch: Vec<Value> = slots.iter().chain(&key).map(|slot| values[*slot].clone()).collect();
             self.patches.entry(edge).or_default().push(patch);
-            for slot in slots {
-                if relation.columns[shape.columns[slot]].nullable {
-                    values[slot] = Value::Null;
-                }
-            }
+            nulled.extend(slots);
         }
-        Ok(values)
+        for slot in nulled {
+            values[slot] = Value::Null;
+        }
+        Ok(Some(order.iter().map(|slot| std::mem::replace(&mut values[*slot], Value::Null)).collect()))
     }
 
     /// Sets the references that were inserted as NULL: one UPDATE for each row.
-    async fn patch(&mut self) -> Result<(), Error> {
+    async fn patch(&mut self, nulls: &HashMap<EdgeRef, Vec<String>>) -> Result<(), Error> {
         let catalog = Arc::clone(&self.decoder.catalog);
         let mut patches: Vec<_> = std::mem::take(&mut self.patches).into_iter().collect();
         patches.sort_by_key(|(edge, _)| *edge);
         for (edge, rows) in patches {
             let relation = catalog.relation(edge.referencing);
             let key = relation.primary_key_columns().to_vec();
-            let set = edge.foreign_key(&catalog).columns.clone();
+            let set = nulls.get(&edge).cloned().unwrap_or_default();
             let affected = self.connection.update_by_key(relation, &set, &key, &rows).await?;
             if affected != rows.len() as u64 {
                 let relation = relation.name.clone();

@@ -30,9 +30,17 @@ pub const NO_IDENTITY: FindingCode = FindingCode("restore::no-identity");
 pub const ID_TAKEN: FindingCode = FindingCode("restore::id-taken");
 /// A row that the database refused.
 pub const REFUSED_ROW: FindingCode = FindingCode("restore::refused-row");
+/// A record that references a refused one.
+pub const FOLLOWS_REFUSED: FindingCode = FindingCode("restore::follows-refused");
+/// Ids that the export leaves out, told from the order of its records: a warning.
+pub const RECOVERED_IDS: FindingCode = FindingCode("restore::recovered-ids");
+/// More records without id than there are numbers left.
+pub const NO_NUMBER_LEFT: FindingCode = FindingCode("restore::no-number-left");
 /// Rows that hold after loading no longer.
 pub const VALIDATION: FindingCode = FindingCode("restore::validation");
 /// A cycle of foreign keys that cannot be loaded.
 pub const UNBREAKABLE_CYCLE: FindingCode = FindingCode("restore::unbreakable-cycle");
+/// A table that is written outside every transaction.
+pub const NOT_TRANSACTIONAL: FindingCode = FindingCode("restore::not-transactional");
 /// A right that is missing.
 pub const MISSING_PRIVILEGE: FindingCode = FindingCode("restore::missing-privilege");

@@ -70,8 +70,6 @@ pub(crate) struct ReferenceSlot {
 /// What all records with the same field names have in common.
 #[derive(Debug)]
 pub(crate) struct Shape {
-    /// Unique among the shapes of a restore.
-    pub(crate) id: usize,
     pub(crate) relation: RelationId,
     /// Relation column of each slot.
     pub(crate) columns: Vec<usize>,
@@ -125,16 +123,35 @@ pub(crate) struct Row {
     pub(crate) file_ordinal: u64,
     /// Where the record starts.
     pub(crate) offset: u64,
+    /// The length of the record's text: about what the row takes in memory.
+    pub(crate) bytes: usize,
     /// One for each slot.
     pub(crate) cells: Vec<Cell>,
     /// The elements of each many-to-many field of the shape.
     pub(crate) joins: Vec<Vec<Cell>>,
+    /// What the export gives for slots whose reference has been followed to another value.
+    pub(crate) given: Vec<(usize, Value)>,
 }
 
 impl Row {
     /// The values of these slots, where all of them are settled.
     pub(crate) fn values<'a>(&'a self, slots: &'a [usize]) -> Option<Vec<&'a Value>> {
         slots.iter().map(|slot| self.cells[*slot].value()).collect()
+    }
+
+    /// As [`Self::values`], with the values that the export gives: references name rows by those.
+    pub(crate) fn given_values<'a>(&'a self, slots: &'a [usize]) -> Option<Vec<&'a Value>> {
+        let given = |slot: &usize| self.given.iter().find(|(followed, _)| followed == slot).map(|(_, value)| value);
+        slots.iter().map(|slot| given(slot).or_else(|| self.cells[*slot].value())).collect()
+    }
+
+    /// Puts the value in a slot that its reference leads to.
+    pub(crate) fn follow(&mut self, slot: usize, value: Value) {
+        if let Cell::Value(given) = std::mem::replace(&mut self.cells[slot], Cell::Value(value))
+            && self.given.iter().all(|(followed, _)| *followed != slot)
+        {
+            self.given.push((slot, given));
+        }
     }
 
     pub(crate) fn has_bad_cells(&self) -> bool {
@@ -168,8 +185,8 @@ pub(crate) struct Decoder {
 
 #[derive(Debug, Default)]
 struct Shapes {
-    made: usize,
-    by_label: HashMap<LabelId, Vec<Arc<Shape>>>,
+    /// By label, presence of a pk, and the names of the fields.
+    known: HashMap<(LabelId, bool, Vec<String>), Arc<Shape>>,
 }
 
 impl Decoder {
@@ -235,8 +252,10 @@ impl Decoder {
             ordinal,
             file_ordinal: record.ordinal,
             offset: record.offset,
+            bytes: record.text().len(),
             cells,
             joins,
+            given: Vec::new(),
             shape,
         };
         Ok((row, problems))
@@ -291,6 +310,8 @@ impl Decoder {
             problems.push(problem(code::JSON_IN_TEXT, field, json, message, Some(help)));
         }
         match coerce::coerce(json, column, how, &self.rules) {
+            // The database's own number, or rather the one that relink allots in its stead.
+            Ok(Value::Null) if self.is_numbered_key(shape.relation, shape.columns[slot]) => Cell::Allotted,
             Ok(Value::Null) if !column.nullable && !column.is_numbered() => {
                 let message = format!("null in {}, which is NOT NULL", column.name);
                 problems.push(problem(code::MISSING_VALUE, field, json, message, None));
@@ -304,6 +325,13 @@ impl Decoder {
                 Cell::Bad
             }
         }
+    }
+
+    /// Whether a column is the whole primary key, and numbered.
+    fn is_numbered_key(&self, relation: RelationId, column: usize) -> bool {
+        let relation = self.catalog.relation(relation);
+        let column = &relation.columns[column];
+        column.is_numbered() && relation.primary_key_columns() == std::slice::from_ref(&column.name)
     }
 
     fn natural(
@@ -373,31 +401,27 @@ impl Decoder {
 
     /// The shape of records of this label with these fields, made at its first appearance.
     fn shape(&self, label: LabelId, fields: &Fields<'_>) -> Arc<Shape> {
-        let known = |shapes: &Shapes| {
-            shapes.by_label.get(&label).and_then(|shapes| shapes.iter().find(|shape| fits(shape, fields))).cloned()
-        };
-        if let Some(shape) = known(&self.shapes.read().expect("no thread panics while it holds the lock")) {
-            return shape;
+        let names: Vec<String> = fields.fields.iter().map(|(name, _)| name.to_string()).collect();
+        let key = (label, fields.pk.is_some(), names);
+        if let Some(shape) = self.shapes.read().expect("no thread panics while it holds the lock").known.get(&key) {
+            return Arc::clone(shape);
         }
         let mut shapes = self.shapes.write().expect("no thread panics while it holds the lock");
-        if let Some(shape) = known(&shapes) {
-            return shape;
+        if let Some(shape) = shapes.known.get(&key) {
+            return Arc::clone(shape);
         }
         let LabelTarget::Relation(relation) = self.mapping.labels[label.index()] else {
             unreachable!("records of labels without a relation are not decoded")
         };
-        let names = fields.fields.iter().map(|(name, _)| name.to_string()).collect();
-        let shape = Arc::new(self.make_shape(shapes.made, relation, names, fields.pk.is_some()));
-        shapes.made += 1;
-        shapes.by_label.entry(label).or_default().push(Arc::clone(&shape));
+        let shape = Arc::new(self.make_shape(relation, key.2.clone(), key.1));
+        shapes.known.insert(key, Arc::clone(&shape));
         shape
     }
 
-    fn make_shape(&self, id: usize, relation: RelationId, names: Vec<String>, has_pk: bool) -> Shape {
+    fn make_shape(&self, relation: RelationId, names: Vec<String>, has_pk: bool) -> Shape {
         let definition = self.catalog.relation(relation);
         let primary = definition.primary_key_columns();
         let mut shape = Shape {
-            id,
             relation,
             columns: Vec::new(),
             sources: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use relink_db::{Capabilities, Connection, DbError, Dialect, NumberingState, TransactionKind};
+use relink_db::{Capabilities, Connection, DbError, DbErrorKind, Dialect, NumberingState, TransactionKind};
 use relink_export::{Format, FormatFamily, Index, Run, Source};
 use relink_graph::{Abilities, LoadOrder};
 use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, Value, config::ConfigError};
@@ -101,11 +101,19 @@ impl Applied {
     pub async fn commit(mut self) -> Result<Report, Error> {
         if let Err(error) = self.connection.commit().await {
             // The first error is the one to report; whatever fails now fails because of it.
+            let lost = error.kind == DbErrorKind::ConnectionLost;
             let _ = self.connection.rollback().await;
-            let _ = undo(self.connection, &self.catalog, &self.numbering, self.drop_schema).await;
-            return Err(error.into());
+            let undone = undo(self.connection, &self.catalog, &self.numbering, self.drop_schema).await;
+            return Err(match undone {
+                _ if lost => Error::CommitUnknown(Box::new(error)),
+                Err(undo) if self.drop_schema => {
+                    Error::LeftBehind { error: Box::new(error.into()), undo: Box::new(undo) }
+                }
+                _ => error.into(),
+            });
         }
-        self.connection.close().await?;
+        // The rows are in; a connection that does not part well changes nothing of that.
+        let _ = self.connection.close().await;
         Ok(self.report)
     }
 
@@ -160,8 +168,12 @@ pub async fn restore(
             if course.begun {
                 let _ = connection.rollback().await;
             }
-            let _ = undo(connection, &course.catalog, &course.numbering, course.drop_schema).await;
-            Err(error)
+            match undo(connection, &course.catalog, &course.numbering, course.drop_schema).await {
+                Err(undo) if course.drop_schema => {
+                    Err(Error::LeftBehind { error: Box::new(error), undo: Box::new(undo) })
+                }
+                _ => Err(error),
+            }
         }
     }
 }
@@ -232,7 +244,7 @@ async fn run(
         if !findings.has_errors() {
             events(Event::Started { phase: Phase::Finish, total: 0 });
             numbers = advance(connection, &catalog, &touched, &loaded, request.dry_run).await?;
-            account(connection, &catalog, &touched, &state, &loaded, &before).await?;
+            account(connection, &catalog, &touched, &state, &runs, &loaded, &before).await?;
         }
     }
     let refused = findings.has_errors();
@@ -354,6 +366,14 @@ async fn privileges(
 ) -> Result<(), Error> {
     let touched = |id: RelationId| state.relation(id).records() + state.relation(id).join_rows > 0;
     let inserted: Vec<_> = catalog.iter().filter(|(id, _)| touched(*id)).map(|(_, relation)| relation).collect();
+    for relation in inserted.iter().filter(|relation| !relation.is_transactional()) {
+        let engine = relation.storage_engine.as_deref().unwrap_or_default();
+        let message =
+            format!("its storage engine {engine} knows no transactions: what is written there cannot be undone");
+        let mut found = finding(code::NOT_TRANSACTIONAL, &relation.name, message);
+        found.help = Some(format!("ALTER TABLE {} ENGINE = InnoDB", relation.name));
+        findings.add(found, None, None)?;
+    }
     let nulled = steps.iter().flat_map(Step::nulled).map(|key| catalog.relation(key.referencing));
     let updated: Vec<_> = nulled.collect();
     for missing in connection.missing_privileges(&inserted, &updated).await? {
@@ -435,6 +455,7 @@ async fn account(
     catalog: &Catalog,
     touched: &[RelationId],
     state: &State,
+    runs: &[Vec<Run>],
     loaded: &HashMap<RelationId, Loaded>,
     before: &HashMap<RelationId, i64>,
 ) -> Result<(), Error> {
@@ -442,7 +463,8 @@ async fn account(
     for id in touched {
         let relation = catalog.relation(*id);
         let counts = loaded.get(id).map(|loaded| loaded.counts).unwrap_or_default();
-        let expected = state.relation(*id).records() + state.relation(*id).join_rows;
+        let indexed: u64 = runs[id.index()].iter().map(|run| run.records).sum();
+        let expected = indexed + state.relation(*id).join_rows;
         if !counts.balances() || counts.read != expected {
             return Err(Error::Accounting { relation: relation.name.clone(), expected, found: counts.read });
         }

@@ -26,6 +26,18 @@ pub enum Error {
     /// The configuration does not fit the database.
     #[error("the configuration does not fit the database")]
     Config(Vec<ConfigError>),
+    /// The connection broke while the commit was on its way.
+    #[error("the connection broke during the commit, so whether the rows are there is not known: {0}")]
+    CommitUnknown(#[source] Box<DbError>),
+    /// The schema that a script had made could not be removed again.
+    #[error("{error}; and the tables that the schema script made could not be removed again: {undo}")]
+    LeftBehind {
+        /// Why the restore failed.
+        error: Box<Error>,
+        /// Why the tables are still there.
+        #[source]
+        undo: Box<DbError>,
+    },
     /// The database did not do what it said: rows written and rows counted differ.
     #[error("{relation}: {expected} rows were to be written, and the database reports {found}")]
     Accounting {

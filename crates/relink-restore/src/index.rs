@@ -1,6 +1,8 @@
 //! The sets of columns by which rows of a relation are found: primary keys, unique keys, referenced columns, natural keys.
 
-use relink_model::{Catalog, RelationId, TypeKind};
+use relink_model::{Catalog, RelationId};
+
+use crate::key::Comparison;
 
 /// Names an [`IndexSpec`] in its [`IndexRegistry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,8 +31,8 @@ pub(crate) struct IndexSpec {
     pub(crate) columns: Vec<usize>,
     /// Their names.
     pub(crate) names: Vec<String>,
-    /// Their types.
-    pub(crate) kinds: Vec<TypeKind>,
+    /// How each of them is compared.
+    pub(crate) comparisons: Vec<Comparison>,
     pub(crate) roles: Roles,
 }
 
@@ -102,7 +104,7 @@ impl IndexRegistry {
         self.specs.push(IndexSpec {
             relation,
             names: columns.iter().map(|column| definition.columns[*column].name.clone()).collect(),
-            kinds: columns.iter().map(|column| definition.columns[*column].data_type.kind.clone()).collect(),
+            comparisons: columns.iter().map(|column| Comparison::of(&definition.columns[*column])).collect(),
             columns,
             roles: Roles::default(),
         });

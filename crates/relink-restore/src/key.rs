@@ -1,10 +1,56 @@
 //! Keys as they are compared in memory: tuples of values in one canonical form, and a compact map from key to record.
 
+use std::borrow::Cow;
+
 use hashbrown::{HashMap, hash_map::Entry};
-use relink_model::{TypeKind, Value};
+use relink_model::{Column, TypeKind, Value};
 
 /// The ordinal of a record among the records of its relation, from 0.
 pub(crate) type Ordinal = u32;
+
+/// How the values of a column are compared: as its database does, as far as that can be told without asking it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// Numbers that differ in their scale only are equal.
+    decimal: bool,
+    case: Case,
+    /// Trailing blanks do not count.
+    padded: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    Exact,
+    /// SQLite's NOCASE knows ASCII only.
+    Ascii,
+    Unicode,
+}
+
+impl Comparison {
+    /// As this column's type and collation have it.
+    pub(crate) fn of(column: &Column) -> Self {
+        let case = match &column.collation {
+            _ if !column.case_insensitive => Case::Exact,
+            Some(collation) if collation.eq_ignore_ascii_case("NOCASE") => Case::Ascii,
+            _ => Case::Unicode,
+        };
+        let kind = &column.data_type.kind;
+        let decimal = matches!(kind, TypeKind::Decimal { .. });
+        Self { decimal, case, padded: matches!(kind, TypeKind::Text { fixed: true, .. }) }
+    }
+
+    fn text<'a>(self, text: &'a str) -> Cow<'a, str> {
+        if self.decimal {
+            return Cow::Borrowed(plain_decimal(text));
+        }
+        let text = if self.padded { text.trim_end_matches(' ') } else { text };
+        match self.case {
+            Case::Exact => Cow::Borrowed(text),
+            Case::Ascii => Cow::Owned(text.to_ascii_lowercase()),
+            Case::Unicode => Cow::Owned(text.to_lowercase()),
+        }
+    }
+}
 
 /// A key's values in canonical form: equal keys are equal bytes. Single integers, by far the most frequent keys, stay integers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,26 +63,32 @@ pub(crate) enum Key {
 
 impl Key {
     /// The key of these values, or `None` where a part is NULL.
-    pub(crate) fn of<'a>(parts: impl Iterator<Item = (&'a Value, &'a TypeKind)> + Clone) -> Option<Self> {
+    pub(crate) fn of<'a>(parts: impl Iterator<Item = (&'a Value, &'a Comparison)> + Clone) -> Option<Self> {
         let mut rest = parts.clone();
-        if let (Some((Value::Int(value), _)), None) = (rest.next(), rest.next()) {
-            return Some(Self::Int(*value));
+        if let (Some((value, comparison)), None) = (rest.next(), rest.next())
+            && !comparison.decimal
+        {
+            match value {
+                Value::Int(value) => return Some(Self::Int(*value)),
+                Value::Bool(value) => return Some(Self::Int(i64::from(*value))),
+                _ => {}
+            }
         }
         let mut bytes = Vec::with_capacity(24);
-        for (value, kind) in parts {
-            encode(value, kind, &mut bytes)?;
+        for (value, comparison) in parts {
+            encode(value, *comparison, &mut bytes)?;
         }
         Some(Self::Bytes(bytes.into_boxed_slice()))
     }
 
     /// As [`Self::of`], with NULL as a value of its own: for natural keys, whose NULL parts match NULL.
-    pub(crate) fn with_nulls<'a>(parts: impl Iterator<Item = (&'a Value, &'a TypeKind)> + Clone) -> Self {
+    pub(crate) fn with_nulls<'a>(parts: impl Iterator<Item = (&'a Value, &'a Comparison)> + Clone) -> Self {
         if let Some(key) = Self::of(parts.clone()) {
             return key;
         }
         let mut bytes = Vec::with_capacity(24);
-        for (value, kind) in parts {
-            if encode(value, kind, &mut bytes).is_none() {
+        for (value, comparison) in parts {
+            if encode(value, *comparison, &mut bytes).is_none() {
                 bytes.push(b'n');
             }
         }
@@ -44,7 +96,7 @@ impl Key {
     }
 }
 
-fn encode(value: &Value, kind: &TypeKind, bytes: &mut Vec<u8>) -> Option<()> {
+fn encode(value: &Value, comparison: Comparison, bytes: &mut Vec<u8>) -> Option<()> {
     let mut tagged = |tag: u8, content: &[u8]| {
         bytes.push(tag);
         bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
@@ -52,12 +104,14 @@ fn encode(value: &Value, kind: &TypeKind, bytes: &mut Vec<u8>) -> Option<()> {
     };
     match value {
         Value::Null => return None,
+        // A database without decimals of its own gives back a number.
+        Value::Int(value) if comparison.decimal => tagged(b't', value.to_string().as_bytes()),
+        Value::Float(value) if comparison.decimal => tagged(b't', plain_decimal(&value.to_string()).as_bytes()),
         Value::Bool(value) => tagged(b'i', &i64::from(*value).to_le_bytes()),
         Value::Int(value) => tagged(b'i', &value.to_le_bytes()),
         // -0.0 and 0.0 are one key to every database.
         Value::Float(value) => tagged(b'f', &(value + 0.0).to_bits().to_le_bytes()),
-        Value::Text(text) if matches!(kind, TypeKind::Decimal { .. }) => tagged(b't', plain_decimal(text).as_bytes()),
-        Value::Text(text) => tagged(b't', text.as_bytes()),
+        Value::Text(text) => tagged(b't', comparison.text(text).as_bytes()),
         Value::Bytes(content) => tagged(b'b', content),
     }
     Some(())
@@ -129,36 +183,61 @@ impl KeyMap {
 mod tests {
     use super::*;
 
-    fn key(parts: &[(Value, TypeKind)]) -> Option<Key> {
-        Key::of(parts.iter().map(|(value, kind)| (value, kind)))
+    fn column(kind: TypeKind, collation: Option<&str>) -> Comparison {
+        let mut column = Column { case_insensitive: collation.is_some(), ..Column::default() };
+        column.data_type.kind = kind;
+        column.collation = collation.map(str::to_owned);
+        Comparison::of(&column)
+    }
+
+    fn key(parts: &[(Value, Comparison)]) -> Option<Key> {
+        Key::of(parts.iter().map(|(value, comparison)| (value, comparison)))
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
     }
 
     #[test]
     fn no_two_tuples_share_a_key() {
-        let text = |a: &str, b: &str| {
-            key(&[(Value::Text(a.into()), TypeKind::Other), (Value::Text(b.into()), TypeKind::Other)]).expect("no NULL")
-        };
-        assert_ne!(text("ab", "c"), text("a", "bc"));
-        assert_ne!(text("", "x"), text("x", ""));
-        assert_ne!(key(&[(Value::Text("5".into()), TypeKind::Other)]), key(&[(Value::Int(5), TypeKind::Other)]));
+        let plain = column(TypeKind::Other, None);
+        let pair = |a: &str, b: &str| key(&[(text(a), plain), (text(b), plain)]).expect("no NULL");
+        assert_ne!(pair("ab", "c"), pair("a", "bc"));
+        assert_ne!(pair("", "x"), pair("x", ""));
+        assert_ne!(key(&[(text("5"), plain)]), key(&[(Value::Int(5), plain)]));
+        assert_eq!(key(&[(Value::Bool(true), plain)]), key(&[(Value::Int(1), plain)]));
     }
 
     #[test]
-    fn decimals_are_one_key_whatever_their_scale() {
-        let decimal = TypeKind::Decimal { precision: None, scale: None, special: false, unsigned: false };
-        let of = |text: &str| key(&[(Value::Text(text.into()), decimal.clone())]);
-        assert_eq!(of("12.30"), of("12.3"));
-        assert_eq!(of("12.0"), of("12"));
-        assert_ne!(of("120"), of("12"));
+    fn decimals_are_one_key_whatever_their_scale_and_carrier() {
+        let decimal = column(TypeKind::Decimal { precision: None, scale: None, special: false, unsigned: false }, None);
+        let of = |value: Value| key(&[(value, decimal)]);
+        assert_eq!(of(text("12.30")), of(text("12.3")));
+        assert_eq!(of(text("12.0")), of(Value::Int(12)));
+        assert_eq!(of(text("12.50")), of(Value::Float(12.5)));
+        assert_ne!(of(text("120")), of(text("12")));
+    }
+
+    #[test]
+    fn text_is_compared_as_its_collation_does() {
+        let plain = TypeKind::Text { max_chars: None, max_bytes: None, fixed: false };
+        let same =
+            |comparison: Comparison, a: &str, b: &str| key(&[(text(a), comparison)]) == key(&[(text(b), comparison)]);
+        assert!(!same(column(plain.clone(), None), "usd", "USD"));
+        assert!(same(column(plain.clone(), Some("NOCASE")), "usd", "USD"));
+        assert!(!same(column(plain.clone(), Some("NOCASE")), "é", "É"));
+        assert!(same(column(plain, Some("utf8mb4_general_ci")), "é", "É"));
+        assert!(same(column(TypeKind::Text { max_chars: Some(5), max_bytes: None, fixed: true }, None), "ab", "ab   "));
     }
 
     #[test]
     fn a_null_part_makes_no_key_unless_nulls_count() {
-        let parts = [(Value::Null, TypeKind::Other), (Value::Int(1), TypeKind::Other)];
+        let plain = column(TypeKind::Other, None);
+        let parts = [(Value::Null, plain), (Value::Int(1), plain)];
         assert_eq!(key(&parts), None);
-        let with = |parts: &[(Value, TypeKind)]| Key::with_nulls(parts.iter().map(|(value, kind)| (value, kind)));
+        let with = |parts: &[(Value, Comparison)]| Key::with_nulls(parts.iter().map(|(value, how)| (value, how)));
         assert_eq!(with(&parts), with(&parts));
-        assert_ne!(with(&parts), with(&[(Value::Int(1), TypeKind::Other), (Value::Null, TypeKind::Other)]));
+        assert_ne!(with(&parts), with(&[(Value::Int(1), plain), (Value::Null, plain)]));
     }
 
     #[test]

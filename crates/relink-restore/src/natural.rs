@@ -2,14 +2,14 @@
 
 use relink_export::{JsonKind, RawJson};
 use relink_model::{
-    Catalog, Column, RelationId, TypeKind, Value,
+    Catalog, Column, RelationId, Value,
     config::{ConfigError, TreeKeyConfig},
 };
 
 use crate::{
     coerce::{self, How, Rules},
     index::{IndexId, IndexRegistry},
-    key::Key,
+    key::{Comparison, Key},
 };
 
 /// The natural key of a relation.
@@ -30,8 +30,8 @@ pub(crate) struct NaturalKey {
 pub(crate) struct Tree {
     /// The column whose values make the key.
     pub(crate) column: usize,
-    /// Its type.
-    pub(crate) kind: TypeKind,
+    /// How it is compared.
+    pub(crate) comparison: Comparison,
     /// The column of paths.
     pub(crate) path: usize,
     /// Characters of the path for each level.
@@ -41,7 +41,7 @@ pub(crate) struct Tree {
 impl Tree {
     /// The key of the values from the root to a row.
     pub(crate) fn key(&self, values: &[Value]) -> Key {
-        Key::with_nulls(values.iter().zip(std::iter::repeat(&self.kind)))
+        Key::with_nulls(values.iter().zip(std::iter::repeat(&self.comparison)))
     }
 }
 
@@ -191,8 +191,8 @@ pub(crate) fn parse_tree(
     }
     let index = registry.add(catalog, relation, vec![path]);
     let parts = vec![KeyPart::Column { column: value, nested: None }];
-    let kind = definition.columns[value].data_type.kind.clone();
-    let tree = Tree { column: value, kind, path, step: tree.step };
+    let comparison = Comparison::of(&definition.columns[value]);
+    let tree = Tree { column: value, comparison, path, step: tree.step };
     Ok(NaturalKey { relation, parts, index, tree: Some(tree), source: source.to_owned() })
 }
 

@@ -1,6 +1,6 @@
 //! What a restore will do, as a plain value: which relations in which order, how each cycle is broken, and why.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use relink_graph::{Cycle, EdgeRef, LoadOrder, Way, WayKind};
 use relink_model::{Catalog, RelationId, RelationName};
@@ -53,6 +53,10 @@ pub(crate) struct Step {
     pub(crate) sequence: Option<Vec<RowId>>,
     /// The way a cycle is broken.
     pub(crate) way: Option<Way>,
+    /// Rows must be inserted in just the order in which they come, as they may reference each other.
+    pub(crate) ordered: bool,
+    /// Of keys whose references are inserted as NULL: the columns that are.
+    pub(crate) nulls: HashMap<EdgeRef, Vec<String>>,
 }
 
 impl Step {
@@ -102,7 +106,10 @@ pub(crate) fn make(
             continue;
         }
         let (made, cycle) = match &step.cycle {
-            None => (Step { relations: step.relations.clone(), sequence: None, way: None }, None),
+            None => {
+                let relations = step.relations.clone();
+                (Step { relations, sequence: None, way: None, ordered: false, nulls: HashMap::new() }, None)
+            }
             Some(cycle) => match break_cycle(catalog, &step.relations, cycle, state, edges) {
                 Ok((made, plan)) => (made, plan),
                 Err(error) => {
@@ -159,7 +166,8 @@ fn break_cycle(
         let needed = sequence.is_some() || *way != Way::RowOrder;
         let plan = needed.then(|| CyclePlan { way: way.kind(), explanation: way.describe(catalog) });
         let way = Some(way.clone()).filter(|way| *way != Way::RowOrder);
-        return Ok((Step { relations: order.to_vec(), sequence, way }, plan));
+        let nulls = cycle.edges.iter().map(|edge| (edge.edge(), edge.nulls.clone())).collect();
+        return Ok((Step { relations: order.to_vec(), sequence, way, ordered: true, nulls }, plan));
     }
     let names: Vec<String> = relations.iter().map(|id| catalog.relation(*id).name.to_string()).collect();
     let (reason, remedy) = refused.unwrap_or_else(|| {

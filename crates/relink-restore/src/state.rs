@@ -36,28 +36,36 @@ pub(crate) struct IndexState {
     pub(crate) external: DashMap<Key, External>,
 }
 
-/// The values of one column, by record.
+/// The values of one column, by record. A record whose value is not known (it is bad, or the database will make it) has none.
 #[derive(Clone, Debug)]
 enum ColumnValues {
-    /// Integers, as nearly every key is.
-    Ints(Vec<i64>),
-    /// Anything else.
+    /// Integers, as nearly every key is, and which of them are set.
+    Ints(Vec<i64>, Vec<u64>),
+    /// Anything else; NULL where none is set.
     Values(Vec<Value>),
+}
+
+impl Default for ColumnValues {
+    fn default() -> Self {
+        Self::Ints(Vec::new(), Vec::new())
+    }
 }
 
 impl ColumnValues {
     fn set(&mut self, ordinal: Ordinal, value: &Value) {
         let at = ordinal as usize;
-        if let (Self::Ints(ints), Value::Int(value)) = (&mut *self, value) {
-            // A gap (a record whose value is bad or not settled yet) reads as 0 and is never resolved to.
+        if let (Self::Ints(ints, known), Value::Int(value)) = (&mut *self, value) {
             if ints.len() <= at {
                 ints.resize(at + 1, 0);
+                known.resize(at / 64 + 1, 0);
             }
             ints[at] = *value;
+            known[at / 64] |= 1 << (at % 64);
             return;
         }
-        if let Self::Ints(ints) = self {
-            *self = Self::Values(ints.iter().map(|value| Value::Int(*value)).collect());
+        if let Self::Ints(ints, _) = self {
+            let values = (0..ints.len() as Ordinal).map(|ordinal| self.get(ordinal).unwrap_or(Value::Null)).collect();
+            *self = Self::Values(values);
         }
         let Self::Values(values) = self else { unreachable!("made so just above") };
         if values.len() <= at {
@@ -66,10 +74,15 @@ impl ColumnValues {
         values[at] = value.clone();
     }
 
-    fn get(&self, ordinal: Ordinal) -> Value {
+    /// The value, where one is known that is not NULL.
+    fn get(&self, ordinal: Ordinal) -> Option<Value> {
+        let at = ordinal as usize;
         match self {
-            Self::Ints(ints) => ints.get(ordinal as usize).map_or(Value::Null, |value| Value::Int(*value)),
-            Self::Values(values) => values.get(ordinal as usize).cloned().unwrap_or(Value::Null),
+            Self::Ints(ints, known) => {
+                let set = known.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
+                set.then(|| Value::Int(ints[at]))
+            }
+            Self::Values(values) => values.get(at).filter(|value| !value.is_null()).cloned(),
         }
     }
 }
@@ -102,8 +115,10 @@ pub(crate) struct RelationState {
     pub(crate) numbered: Option<usize>,
     /// Whether all of its records have been read, so that a key that is not there will not come.
     pub(crate) scanned: bool,
-    /// Columns whose final values other rows may need: single columns that foreign keys reference, and the primary key's.
+    /// Columns whose final values other rows may need: those that foreign keys reference, and the primary key's.
     pub(crate) payload: Vec<usize>,
+    /// The columns of the natural keys that tell rows apart; looked up beside the payload, to compare them.
+    pub(crate) identity: Vec<usize>,
     finals: Vec<ColumnValues>,
     /// By ordinal.
     pub(crate) positions: Vec<Position>,
@@ -133,10 +148,10 @@ impl RelationState {
         }
     }
 
-    /// The final value of a payload column.
-    pub(crate) fn final_value(&self, column: usize, ordinal: Ordinal) -> Value {
-        let at = self.payload.iter().position(|candidate| *candidate == column);
-        at.map_or(Value::Null, |at| self.finals[at].get(ordinal))
+    /// The final value of a payload column; `None` where it is NULL or not known.
+    pub(crate) fn final_value(&self, column: usize, ordinal: Ordinal) -> Option<Value> {
+        let at = self.payload.iter().position(|candidate| *candidate == column)?;
+        self.finals[at].get(ordinal)
     }
 
     /// The records of the export.
@@ -148,10 +163,13 @@ impl RelationState {
 /// Where a reference leads.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Resolution {
-    /// To this record of the export; the value is the referenced column's final one (`None` for composite keys, which stay).
-    Record(Ordinal, Option<Value>),
-    /// To a row of the target.
-    Target(Option<Value>),
+    /// To this record of the export. The values are those of the referenced columns, in the key's order; `None` where the
+    /// reference itself has them already.
+    Record(Ordinal, Option<Vec<Value>>),
+    /// To a row of the target; values as above.
+    Target(Option<Vec<Value>>),
+    /// To a record whose referenced column the export does not give and the database will fill: nothing can refer to it.
+    Unkeyed,
     /// Nobody knows before this key has been looked up in the target.
     Need(IndexId, Vec<Value>),
     /// Perhaps to a record that has not been read yet.
@@ -182,16 +200,21 @@ impl State {
             state.numbered = relation.columns.iter().position(relink_model::Column::is_numbered);
             for index in registry.of_relation(id) {
                 let spec = registry.spec(*index);
-                if let ([column], true) = (spec.columns.as_slice(), spec.roles.referenced)
-                    && !state.payload.contains(column)
-                {
-                    state.payload.push(*column);
+                if spec.roles.referenced {
+                    let missing = spec.columns.iter().filter(|column| !state.payload.contains(column));
+                    let missing: Vec<usize> = missing.copied().collect();
+                    state.payload.extend(missing);
                 }
             }
             if let Some(tree) = mapping.identity(id).and_then(|key| key.tree.as_ref()) {
                 state.payload.extend([tree.path, tree.column]);
             }
-            state.finals = vec![ColumnValues::Ints(Vec::new()); state.payload.len()];
+            state.finals = vec![ColumnValues::default(); state.payload.len()];
+            for key in mapping.natural_keys.get(&id).into_iter().flatten() {
+                let columns = registry.spec(key.index).columns.iter();
+                let missing: Vec<usize> = columns.filter(|column| !state.identity.contains(column)).copied().collect();
+                state.identity.extend(missing);
+            }
         }
         let indexes = (0..registry.len()).map(|_| IndexState::default()).collect();
         Self { indexes, relations }
@@ -214,16 +237,15 @@ impl State {
         values: &[&Value],
     ) -> Resolution {
         let spec = registry.spec(index);
-        let Some(key) = Key::of(values.iter().copied().zip(&spec.kinds)) else { return Resolution::Missing };
-        let column = if let [column] = spec.columns[..] { Some(column) } else { None };
+        let Some(key) = Key::of(values.iter().copied().zip(&spec.comparisons)) else { return Resolution::Missing };
         match self.indexes[index.0].records.get(&key) {
             // Several records with one key are reported as duplicates; either is a target.
             Found::Several => Resolution::Target(None),
             Found::Record(ordinal) => {
                 let relation = self.relation(target);
-                let moved =
-                    relation.moved.then(|| column.map(|column| relation.final_value(column, ordinal))).flatten();
-                Resolution::Record(ordinal, moved)
+                let values = || spec.columns.iter().map(|column| relation.final_value(*column, ordinal)).collect();
+                // Where rows end up under other keys than the export gives them, the reference follows.
+                Resolution::Record(ordinal, if relation.moved { values() } else { None })
             }
             Found::Nowhere => {
                 self.external(target, index, &key, None, || values.iter().map(|value| (*value).clone()).collect())
@@ -269,7 +291,7 @@ impl State {
                 KeyPart::Column { nested: None, .. } => return Resolution::Missing,
             };
             match self.natural_at(registry, &through.key, through.referenced_column, nested) {
-                Resolution::Record(_, Some(value)) | Resolution::Target(Some(value)) => values.push(value),
+                Resolution::Record(_, Some(value)) | Resolution::Target(Some(value)) => values.extend(value),
                 Resolution::Record(_, None) | Resolution::Target(None) => return Resolution::Missing,
                 unresolved => return unresolved,
             }
@@ -278,13 +300,10 @@ impl State {
             return self.in_tree(natural.relation, tree, wanted, &values);
         }
         let spec = registry.spec(natural.index);
-        let key = Key::with_nulls(values.iter().zip(&spec.kinds));
+        let key = Key::with_nulls(values.iter().zip(&spec.comparisons));
         match self.indexes[natural.index.0].records.get(&key) {
             Found::Several => Resolution::Ambiguous,
-            Found::Record(ordinal) => {
-                let value = self.relation(natural.relation).final_value(wanted, ordinal);
-                Resolution::Record(ordinal, Some(value))
-            }
+            Found::Record(ordinal) => self.record_value(natural.relation, wanted, ordinal),
             Found::Nowhere => self.external(natural.relation, natural.index, &key, Some(wanted), || values.clone()),
         }
     }
@@ -296,11 +315,21 @@ impl State {
             None if !state.scanned => Resolution::Pending,
             None => Resolution::Missing,
             Some(TreeRow::Several) => Resolution::Ambiguous,
-            Some(TreeRow::Record(ordinal)) => Resolution::Record(*ordinal, Some(state.final_value(wanted, *ordinal))),
+            Some(TreeRow::Record(ordinal)) => self.record_value(relation, wanted, *ordinal),
             Some(TreeRow::Target(payload)) => {
                 let at = state.payload.iter().position(|candidate| *candidate == wanted);
-                Resolution::Target(at.map(|at| payload[at].clone()))
+                target_value(at.map(|at| &payload[at]))
             }
+        }
+    }
+
+    /// A record as the target of a reference to its column `wanted`.
+    fn record_value(&self, relation: RelationId, wanted: usize, ordinal: Ordinal) -> Resolution {
+        match self.relation(relation).final_value(wanted, ordinal) {
+            Some(value) => Resolution::Record(ordinal, Some(vec![value])),
+            // Ids are allotted once all records of the relation have been read.
+            None if !self.relation(relation).scanned => Resolution::Pending,
+            None => Resolution::Unkeyed,
         }
     }
 
@@ -330,10 +359,19 @@ impl State {
             Some(External::Several) if wanted.is_none() => Resolution::Target(None),
             Some(External::Several) => Resolution::Ambiguous,
             Some(External::Row(payload)) => {
-                let at = wanted.and_then(|column| state.payload.iter().position(|candidate| *candidate == column));
-                Resolution::Target(at.map(|at| payload[at].clone()))
+                let Some(wanted) = wanted else { return Resolution::Target(None) };
+                let at = state.payload.iter().position(|candidate| *candidate == wanted);
+                target_value(at.map(|at| &payload[at]))
             }
         }
+    }
+}
+
+/// A row of the target as the target of a reference by natural key.
+fn target_value(value: Option<&Value>) -> Resolution {
+    match value {
+        Some(value) if !value.is_null() => Resolution::Target(Some(vec![value.clone()])),
+        _ => Resolution::Unkeyed,
     }
 }
 
@@ -351,43 +389,15 @@ pub(crate) async fn look_up(
     let select: Vec<String> = payload.iter().map(|column| relation.columns[*column].name.clone()).collect();
     let lookup = Lookup { relation, match_columns: &spec.names, select: &select };
     let rows = connection.lookup(&lookup, keys).await?;
-    let key_of = |values: &[Value]| Key::with_nulls(values.iter().zip(&spec.kinds));
-    let loose = spec.columns.iter().any(|column| is_loose(&relation.columns[*column]));
-    let mut exact: std::collections::HashMap<Key, External> = std::collections::HashMap::new();
-    let mut folded: std::collections::HashMap<Key, External> = std::collections::HashMap::new();
+    let key_of = |values: &[Value]| Key::with_nulls(values.iter().zip(&spec.comparisons));
+    let mut found: HashMap<Key, External> = HashMap::new();
     for mut row in rows {
         let payload = row.split_off(spec.columns.len());
-        if loose {
-            let values: Vec<Value> = row.iter().map(fold).collect();
-            add(&mut folded, key_of(&values), payload.clone());
-        }
-        add(&mut exact, key_of(&row), payload);
+        found.entry(key_of(&row)).and_modify(|known| *known = External::Several).or_insert(External::Row(payload));
     }
     Ok(keys
         .iter()
-        .map(|values| {
-            let key = key_of(values);
-            let found = exact.get(&key).cloned().or_else(|| {
-                let values: Vec<Value> = values.iter().map(fold).collect();
-                folded.get(&key_of(&values)).cloned()
-            });
-            (key, found.unwrap_or(External::Absent))
-        })
+        .map(|values| key_of(values))
+        .map(|key| (key.clone(), found.get(&key).cloned().unwrap_or(External::Absent)))
         .collect())
-}
-
-fn add(found: &mut std::collections::HashMap<Key, External>, key: Key, payload: Vec<Value>) {
-    found.entry(key).and_modify(|external| *external = External::Several).or_insert(External::Row(payload));
-}
-
-/// Whether the database may find a row under a text that differs from the one asked for: by case, or by padding.
-fn is_loose(column: &relink_model::Column) -> bool {
-    column.case_insensitive || matches!(column.data_type.kind, relink_model::TypeKind::Text { fixed: true, .. })
-}
-
-fn fold(value: &Value) -> Value {
-    match value {
-        Value::Text(text) => Value::Text(text.trim_end().to_lowercase()),
-        other => other.clone(),
-    }
 }

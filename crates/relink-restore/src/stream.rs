@@ -1,7 +1,7 @@
 //! Streams decoded rows from a thread of its own, so that reading and decoding overlap with what the database does. At most a
 //! few chunks are in memory at a time.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread::JoinHandle};
 
 use relink_export::{ExportError, Run, Source};
 use tokio::sync::mpsc;
@@ -14,8 +14,10 @@ use crate::{
 
 /// Rows handed over at once.
 const CHUNK_ROWS: usize = 4_096;
+/// Bytes of the export's text handed over at once, as soon as there are so many.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// Chunks that may wait.
-const CHUNKS_WAITING: usize = 3;
+const CHUNKS_WAITING: usize = 2;
 
 /// A decoded record and what is wrong with it.
 pub(crate) type Decoded = (Row, Vec<Problem>);
@@ -31,15 +33,30 @@ pub(crate) enum Order {
     Rows(Vec<(Ordinal, Position)>),
 }
 
-/// Starts reading; the stream ends after the last record or the first error. Dropping the receiver stops the thread.
-pub(crate) fn rows(
-    source: &Source,
-    decoder: &Arc<Decoder>,
-    order: Order,
-) -> mpsc::Receiver<Result<Chunk, ExportError>> {
+/// Chunks of rows as they come.
+pub(crate) struct Rows {
+    receiver: mpsc::Receiver<Result<Chunk, ExportError>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rows {
+    /// The next chunk; `None` after the last record. A panic of the reading thread is passed on: records must not end early in silence.
+    pub(crate) async fn recv(&mut self) -> Option<Result<Chunk, ExportError>> {
+        let chunk = self.receiver.recv().await;
+        if let (None, Some(thread)) = (&chunk, self.thread.take())
+            && let Err(panic) = thread.join()
+        {
+            std::panic::resume_unwind(panic);
+        }
+        chunk
+    }
+}
+
+/// Starts reading; the stream ends after the last record or the first error. Dropping it stops the thread.
+pub(crate) fn rows(source: &Source, decoder: &Arc<Decoder>, order: Order) -> Rows {
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
     let (source, decoder) = (source.clone(), Arc::clone(decoder));
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         let result = match order {
             Order::File(runs) => read_runs(&source, &decoder, &runs, &sender),
             Order::Rows(rows) => read_rows(&source, &decoder, &rows, &sender),
@@ -49,7 +66,7 @@ pub(crate) fn rows(
             let _ = sender.blocking_send(Err(error));
         }
     });
-    receiver
+    Rows { receiver, thread: Some(thread) }
 }
 
 enum Stop {
@@ -62,38 +79,53 @@ type Sender = mpsc::Sender<Result<Chunk, ExportError>>;
 fn read_runs(source: &Source, decoder: &Decoder, runs: &[Run], sender: &Sender) -> Result<(), Stop> {
     let mut ordinal: Ordinal = 0;
     let mut last = None;
-    let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+    let mut filling = Filling::new(sender);
     for run in runs {
         let mut reader = source.records(run);
         while let Some(record) = reader.next() {
             let record = record.map_err(Stop::Export)?;
-            chunk.push(decoder.decode(&record, ordinal, &mut last).map_err(Stop::Export)?);
+            let decoded = decoder.decode(&record, ordinal, &mut last).map_err(Stop::Export)?;
             ordinal += 1;
-            if chunk.len() == CHUNK_ROWS {
-                send(sender, std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS)))?;
-            }
+            filling.push(decoded)?;
         }
     }
-    send(sender, chunk)
+    filling.send()
 }
 
 fn read_rows(source: &Source, decoder: &Decoder, rows: &[(Ordinal, Position)], sender: &Sender) -> Result<(), Stop> {
     let mut last = None;
-    for rows in rows.chunks(CHUNK_ROWS) {
-        let mut chunk = Vec::with_capacity(rows.len());
-        for (ordinal, position) in rows {
-            let record =
-                source.record_at(position.label, position.file_ordinal, position.offset).map_err(Stop::Export)?;
-            chunk.push(decoder.decode(&record.record(), *ordinal, &mut last).map_err(Stop::Export)?);
-        }
-        send(sender, chunk)?;
+    let mut filling = Filling::new(sender);
+    for (ordinal, position) in rows {
+        let record = source.record_at(position.label, position.file_ordinal, position.offset).map_err(Stop::Export)?;
+        filling.push(decoder.decode(&record.record(), *ordinal, &mut last).map_err(Stop::Export)?)?;
     }
-    Ok(())
+    filling.send()
 }
 
-fn send(sender: &Sender, chunk: Chunk) -> Result<(), Stop> {
-    if chunk.is_empty() {
-        return Ok(());
+/// A chunk being filled.
+struct Filling<'a> {
+    sender: &'a Sender,
+    chunk: Chunk,
+    bytes: usize,
+}
+
+impl<'a> Filling<'a> {
+    fn new(sender: &'a Sender) -> Self {
+        Self { sender, chunk: Vec::with_capacity(CHUNK_ROWS), bytes: 0 }
     }
-    sender.blocking_send(Ok(chunk)).map_err(|_| Stop::Unheard)
+
+    fn push(&mut self, decoded: Decoded) -> Result<(), Stop> {
+        self.bytes += decoded.0.bytes;
+        self.chunk.push(decoded);
+        if self.chunk.len() == CHUNK_ROWS || self.bytes >= CHUNK_BYTES { self.send() } else { Ok(()) }
+    }
+
+    fn send(&mut self) -> Result<(), Stop> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_ROWS));
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| Stop::Unheard)
+    }
 }

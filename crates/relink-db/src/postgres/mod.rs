@@ -100,7 +100,7 @@ impl Connection for PostgresConnection {
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {
         match kind {
-            TransactionKind::Write => self.run("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
+            TransactionKind::Write => self.run("BEGIN ISOLATION LEVEL REPEATABLE READ").await?,
             // A policy that filters rows would make orphans of rows whose targets it hides; switched off, such a query
             // fails instead.
             TransactionKind::Snapshot => {

@@ -9,6 +9,7 @@ mod inspect;
 mod lookup;
 mod numbering;
 mod read;
+mod script;
 mod tokens;
 mod types;
 mod write;
@@ -163,7 +164,13 @@ impl Connection for SqliteFile {
     }
 
     async fn execute_script(&mut self, sql: &str) -> Result<(), DbError> {
-        self.run(sql).await
+        for script::Statement { sql, line } in script::statements(sql)? {
+            self.run(sql).await.map_err(|mut error| {
+                error.detail = Some(format!("the statement begins at line {line} of the script"));
+                error
+            })?;
+        }
+        Ok(())
     }
 
     async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<ResultRow>, DbError> {

@@ -34,7 +34,13 @@ impl Token<'_> {
         self.kind == Kind::Symbol && self.text == symbol
     }
 
-    fn end(&self) -> usize {
+    /// Where it begins in the text.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where it ends in the text.
+    pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
     }
 

@@ -1,9 +1,9 @@
 //! Text, bytes, JSON, UUIDs, enumerations, arrays, and types that only the server reads.
 
 use relink_export::{JsonKind, RawJson};
-use relink_model::{ColumnType, TypeKind, Value};
+use relink_model::{ColumnType, TypeKind, Value, config::Reading};
 
-use super::{Rules, Unfit, describe, string, temporal, typed};
+use super::{How, Rules, Unfit, describe, number, string, temporal, typed};
 
 /// Array fields that come as JSON inside a string are nested no deeper.
 const NESTING_MAX: usize = 64;
@@ -54,16 +54,12 @@ fn check_nul(text: &str, rules: &Rules) -> Result<(), Unfit> {
     Ok(())
 }
 
-pub(super) fn bytes(json: &RawJson<'_>, max_bytes: Option<u64>, rules: &Rules) -> Result<Value, Unfit> {
+pub(super) fn bytes(json: &RawJson<'_>, max_bytes: Option<u64>, how: How, rules: &Rules) -> Result<Value, Unfit> {
     let bytes = match json.kind() {
         JsonKind::Object => buffer(json).unwrap_or_else(|| Err(Unfit::new("is an object, not bytes")))?,
         JsonKind::String => {
             let text = string(json, "bytes")?;
-            let hexadecimal = text.strip_prefix("\\x").or_else(|| text.strip_prefix("0x")).filter(|_| !rules.django);
-            match hexadecimal {
-                Some(digits) => from_hexadecimal(digits).ok_or_else(|| Unfit::new("is not hexadecimal"))?,
-                None => from_base64(&text).ok_or_else(|| Unfit::new("is not base64"))?,
-            }
+            encoded(&text, how, rules)?
         }
         kind => return Err(Unfit::new(format!("is {}, not bytes", describe(kind)))),
     };
@@ -71,6 +67,27 @@ pub(super) fn bytes(json: &RawJson<'_>, max_bytes: Option<u64>, rules: &Rules) -
     match max_bytes.filter(|max| rules.capabilities.enforces_length && length > *max) {
         Some(max) => Err(Unfit::new(format!("has {length} bytes, and the column holds {max}"))),
         None => Ok(Value::Bytes(bytes)),
+    }
+}
+
+/// Bytes in text: `\x...` is hexadecimal; Django writes base64. `0x...` can be both, and is not guessed.
+fn encoded(text: &str, how: How, rules: &Rules) -> Result<Vec<u8>, Unfit> {
+    let marked = text.strip_prefix("\\x").filter(|_| !rules.django);
+    let perhaps = text.strip_prefix("0x").filter(|_| !rules.django);
+    let hexadecimal = marked.or(perhaps).and_then(from_hexadecimal);
+    let base64 = if marked.is_some() { None } else { from_base64(text) };
+    match (how.reading, hexadecimal, base64) {
+        (Some(Reading::Hex), ..) => {
+            let digits = marked.or(perhaps).unwrap_or(text);
+            from_hexadecimal(digits).ok_or_else(|| Unfit::new("is not hexadecimal"))
+        }
+        (Some(Reading::Base64), _, base64) => base64.ok_or_else(|| Unfit::new("is not base64")),
+        (_, Some(_), Some(_)) => Err(Unfit::with_help(
+            "can be hexadecimal or base64",
+            "say which: read = { column = \"hex\" } or \"base64\"",
+        )),
+        (_, Some(bytes), None) | (_, None, Some(bytes)) => Ok(bytes),
+        (_, None, None) => Err(Unfit::new("is neither base64 nor hexadecimal")),
     }
 }
 
@@ -91,7 +108,7 @@ pub(super) fn buffer(json: &RawJson<'_>) -> Option<Result<Vec<u8>, Unfit>> {
 }
 
 pub(super) fn from_hexadecimal(digits: &str) -> Option<Vec<u8>> {
-    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
+    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
@@ -228,7 +245,8 @@ fn array_literal(json: &RawJson<'_>, element: &ColumnType, rules: &Rules, litera
             array_literal(&item, element, rules, literal)?;
             continue;
         }
-        let value = if item.kind() == JsonKind::Null { Value::Null } else { typed(&item, element, rules)? };
+        let value =
+            if item.kind() == JsonKind::Null { Value::Null } else { typed(&item, element, How::default(), rules)? };
         match value {
             Value::Null => literal.push_str("NULL"),
             Value::Bytes(bytes) => {
@@ -314,7 +332,11 @@ pub(super) fn dynamic(json: &RawJson<'_>) -> Result<Value, Unfit> {
         }
         JsonKind::Number => {
             let value: f64 = json.text().parse().map_err(|_| Unfit::new("is not a number"))?;
-            if value.is_finite() { Ok(Value::Float(value)) } else { Err(Unfit::new("is out of range")) }
+            if number::double_keeps(json.text(), value) {
+                Ok(Value::Float(value))
+            } else {
+                Err(Unfit::new("has more digits than a column without type keeps: it would be rounded"))
+            }
         }
         JsonKind::Object => buffer(json).unwrap_or_else(|| Err(Unfit::new("is an object"))).map(Value::Bytes),
         kind => Err(Unfit::new(format!("is {}", describe(kind)))),
@@ -327,7 +349,8 @@ pub(super) fn stored_timestamp(json: &RawJson<'_>, rules: &Rules) -> Result<Valu
         JsonKind::String => {
             let text = string(json, "a date and time")?;
             // The text stays; only whether it is a date and time at all is judged.
-            temporal::timestamp(&text, false, 9, rules).map(|_| Value::Text(text))
+            temporal::timestamp(&text, text.ends_with(['Z', 'z']) || text.contains('+'), 9, rules)
+                .map(|_| Value::Text(text))
         }
         JsonKind::Number => dynamic(json),
         kind => Err(Unfit::new(format!("is {}, not a date and time", describe(kind)))),

@@ -71,15 +71,19 @@ pub(crate) fn coerce(json: &RawJson<'_>, column: &Column, how: How, rules: &Rule
         let json_null = !column.nullable && column.data_type.kind == TypeKind::Json;
         return Ok(if json_null { Value::Text("null".to_owned()) } else { Value::Null });
     }
-    let value = typed(json, &column.data_type, rules)?;
+    let value = typed(json, &column.data_type, how, rules)?;
     match how.exactness.and_then(|changes| changes(&value)) {
         None => Ok(value),
         Some(why) => Err(Unfit::new(why)),
     }
 }
 
-fn typed(json: &RawJson<'_>, data_type: &ColumnType, rules: &Rules) -> Result<Value, Unfit> {
+fn typed(json: &RawJson<'_>, data_type: &ColumnType, how: How, rules: &Rules) -> Result<Value, Unfit> {
     match &data_type.kind {
+        // MySQL's boolean is a small number, and may hold others.
+        TypeKind::Boolean if json.kind() == JsonKind::Number && data_type.declared.starts_with("tinyint") => {
+            number::integer(json, 8, data_type.declared.contains("unsigned"), rules)
+        }
         TypeKind::Boolean => number::boolean(json),
         TypeKind::Integer { bits, unsigned } => number::integer(json, *bits, *unsigned, rules),
         TypeKind::Float { bits } => number::float(json, *bits, rules),
@@ -87,7 +91,7 @@ fn typed(json: &RawJson<'_>, data_type: &ColumnType, rules: &Rules) -> Result<Va
             number::decimal(json, *precision, *scale, *special, *unsigned)
         }
         TypeKind::Text { max_chars, max_bytes, .. } => content::text(json, *max_chars, *max_bytes, rules),
-        TypeKind::Bytes { max_bytes } => content::bytes(json, *max_bytes, rules),
+        TypeKind::Bytes { max_bytes } => content::bytes(json, *max_bytes, how, rules),
         TypeKind::Date => temporal::date(&string(json, "a date")?, rules).map(Value::Text),
         TypeKind::Time { zoned, precision } => {
             temporal::time(&string(json, "a time of day")?, *zoned, *precision).map(Value::Text)

@@ -90,8 +90,35 @@ pub(super) fn float(json: &RawJson<'_>, bits: u8, rules: &Rules) -> Result<Value
         return Err(Unfit::new("is not a number"));
     }
     let value: f64 = text.parse().map_err(|_| Unfit::new("is not a number"))?;
+    if !is_kept(&text, value, bits) {
+        return Err(Unfit::new(format!("has more digits than a {bits}-bit float keeps: it would be rounded")));
+    }
     let finite = if bits == 32 { (value as f32).is_finite() } else { value.is_finite() };
     if finite { Ok(Value::Float(value)) } else { Err(Unfit::new(format!("is out of range for a {bits}-bit float"))) }
+}
+
+/// Whether a float keeps a number: whole numbers exactly; others to the digits that such floats are printed with (9 and 17), or to the
+/// very digits that they print.
+fn is_kept(text: &str, value: f64, bits: u8) -> bool {
+    let Some(given) = plain(text) else { return false };
+    let value = if bits == 32 { f64::from(value as f32) } else { value };
+    let (Some(back), Some(shortest)) = (
+        plain(&format!("{value:e}")),
+        plain(&if bits == 32 { format!("{:e}", value as f32) } else { format!("{value:e}") }),
+    ) else {
+        return true;
+    };
+    if given.significant() == back.significant() || given.significant() == shortest.significant() {
+        return true;
+    }
+    let whole = given.fraction.bytes().all(|digit| digit == b'0');
+    !whole && given.significant().1.len() <= if bits == 32 { 9 } else { 17 }
+}
+
+/// Whether a double keeps every digit of a number; for columns that keep whatever they are given.
+pub(super) fn double_keeps(text: &str, value: f64) -> bool {
+    let (given, back) = (plain(text), plain(&format!("{value:e}")));
+    given.zip(back).is_some_and(|(given, back)| given.significant() == back.significant())
 }
 
 pub(super) fn decimal(
@@ -116,14 +143,21 @@ pub(super) fn decimal(
     if let Some(precision) = precision {
         let scale = scale.unwrap_or(0);
         let kept = usize::try_from(scale).unwrap_or(0);
-        let lost = plain.fraction.bytes().skip(kept).any(|digit| digit != b'0');
+        // A negative scale keeps whole tens, hundreds, ... only.
+        let unkept = usize::try_from(-i64::from(scale)).unwrap_or(0);
+        let lost =
+            plain.fraction.bytes().skip(kept).chain(plain.whole.bytes().rev().take(unkept)).any(|digit| digit != b'0');
         if lost {
             return Err(Unfit::new(format!(
-                "has more than {kept} digits after the point: numeric({precision},{scale}) would round it"
+                "has digits past those that numeric({precision},{scale}) keeps: they would be rounded away"
             )));
         }
         let whole = plain.whole.trim_start_matches('0').len() as i64;
-        if whole > i64::from(precision) - i64::from(scale) {
+        let room = i64::from(precision) - i64::from(scale);
+        // With a scale beyond the precision the first digits after the point must be zeros.
+        let zeros = usize::try_from(-room).unwrap_or(0);
+        let leading = plain.fraction.bytes().take(zeros).any(|digit| digit != b'0');
+        if whole > room.max(0) || leading {
             return Err(Unfit::new(format!("is out of range for numeric({precision},{scale})")));
         }
     }
@@ -143,6 +177,17 @@ struct Plain {
     negative: bool,
     whole: String,
     fraction: String,
+}
+
+impl Plain {
+    /// Sign, digits without zeros at either end, and the power of ten of the last digit: equal for equal numbers.
+    fn significant(&self) -> (bool, String, i64) {
+        let digits = format!("{}{}", self.whole, self.fraction);
+        let trimmed = digits.trim_end_matches('0');
+        let power = (digits.len() - trimmed.len()) as i64 - self.fraction.len() as i64;
+        let trimmed = trimmed.trim_start_matches('0');
+        if trimmed.is_empty() { (false, String::new(), 0) } else { (self.negative, trimmed.to_owned(), power) }
+    }
 }
 
 /// Exponents past this would make megabytes of zeros of a few bytes of input.

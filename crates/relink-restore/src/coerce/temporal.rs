@@ -64,7 +64,13 @@ pub(super) fn timestamp(text: &str, zoned: bool, precision: u8, rules: &Rules) -
         None => None,
     };
     match (instant, zoned) {
-        (Some(utc), false) => Ok(format_reading(utc)),
+        (Some(utc), false) if rules.django || matches!(offset, Some("Z" | "z" | "+00:00" | "+00")) => {
+            Ok(format_reading(utc))
+        }
+        (Some(_), false) => Err(Unfit::with_help(
+            "has an offset, and the column keeps none: which reading is meant is not known",
+            "export it in UTC (Z) or without offset",
+        )),
         (Some(utc), true) => Ok(format!("{}+00:00", format_reading(utc))),
         (None, false) => Ok(format_reading(reading)),
         (None, true) => {

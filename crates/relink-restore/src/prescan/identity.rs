@@ -35,7 +35,11 @@ impl Scanner<'_> {
                     waits |= spec.roles.identity && !filed && !work.row.has_bad_cells();
                     continue;
                 };
-                let Some(key) = Key::of(values.iter().copied().zip(&spec.kinds)) else { continue };
+                // A natural key that is NULL throughout names nothing; one that is NULL in part matches NULL.
+                if values.iter().all(|value| value.is_null()) {
+                    continue;
+                }
+                let key = Key::with_nulls(values.iter().copied().zip(&spec.comparisons));
                 let values: Vec<Value> = values.into_iter().cloned().collect();
                 by_index.entry(*index).or_default().insert(key.clone(), values);
                 let natural = spec.roles.identity;
@@ -64,15 +68,46 @@ impl Scanner<'_> {
                 continue;
             }
             match (natural_row, primary_row) {
-                (Some(External::Row(payload)), _) | (None, Some(External::Row(payload))) => {
-                    self.exists(&row, &payload)?;
-                }
                 (Some(External::Several), _) => self.ambiguous(&row)?,
                 (Some(External::Absent), Some(External::Row(_))) => self.id_taken(&row)?,
+                (None, Some(External::Row(found))) if self.is_another(&row, &found) => self.id_taken(&row)?,
+                (Some(External::Row(found)), _) | (None, Some(External::Row(found))) => self.exists(&row, &found)?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Whether the row of the target that has the record's id is another one: some natural key of the two differs, and none is the
+    /// same. Columns that the record does not fill cannot tell.
+    fn is_another(&self, row: &Row, found: &[Value]) -> bool {
+        let state = self.state.relation(row.shape.relation);
+        let there = &found[state.payload.len()..];
+        let mut differs = false;
+        for key in self.mapping.natural_keys.get(&row.shape.relation).into_iter().flatten() {
+            let spec = self.registry.spec(key.index);
+            let own = spec.columns.iter().map(|column| row.cells[row.shape.slot_of(*column)?].value());
+            let Some(own) = own.collect::<Option<Vec<&Value>>>() else { continue };
+            let position = |column: &usize| state.identity.iter().position(|candidate| candidate == column);
+            let Some(theirs) =
+                spec.columns.iter().map(|column| there.get(position(column)?)).collect::<Option<Vec<&Value>>>()
+            else {
+                continue;
+            };
+            let nothing = |values: &[&Value]| values.iter().all(|value| value.is_null());
+            match (nothing(&own), nothing(&theirs)) {
+                (true, true) => {}
+                (false, false) => {
+                    let key = |values: Vec<&Value>| Key::with_nulls(values.into_iter().zip(&spec.comparisons));
+                    if key(own.clone()) == key(theirs) {
+                        return false;
+                    }
+                    differs = true;
+                }
+                _ => differs = true,
+            }
+        }
+        differs
     }
 
     /// The record's row is there already.
@@ -145,7 +180,7 @@ impl Scanner<'_> {
         let state = self.state.relation(id);
         let nameless: Vec<Ordinal> =
             state.nameless.iter().copied().filter(|ordinal| !state.existing.contains(ordinal)).collect();
-        let first = self.first_free(id, column).await?;
+        let Some(first) = self.reserve(id, column, nameless.len() as u64).await? else { return Ok(()) };
         let state = self.state.relation_mut(id);
         for (value, ordinal) in (first..).zip(nameless) {
             state.set_final(column, ordinal, &Value::Int(value));
@@ -153,8 +188,22 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// The first of so many free numbers; `None`, with a finding, where there are not so many left.
+    pub(super) async fn reserve(&mut self, id: RelationId, column: usize, count: u64) -> Result<Option<i64>, Error> {
+        let first = self.first_free(id, column).await?;
+        if first.is_some_and(|first| first.checked_add_unsigned(count).is_some()) {
+            return Ok(first);
+        }
+        let catalog = Arc::clone(&self.catalog);
+        let relation = catalog.relation(id);
+        let message =
+            format!("no {count} numbers are left for {} past the highest there is", relation.columns[column].name);
+        self.findings.add(finding(code::NO_NUMBER_LEFT, &relation.name, message), None, None)?;
+        Ok(None)
+    }
+
     /// The first number past every value of the column, in the export and in the target, and past the database's own counter.
-    pub(super) async fn first_free(&mut self, id: RelationId, column: usize) -> Result<i64, Error> {
+    async fn first_free(&mut self, id: RelationId, column: usize) -> Result<Option<i64>, Error> {
         let catalog = Arc::clone(&self.catalog);
         let relation = catalog.relation(id);
         let dialect = self.connection.dialect();
@@ -169,7 +218,8 @@ impl Scanner<'_> {
         };
         let next = self.connection.numbering(relation).await?.next.unwrap_or(1);
         let given = self.state.relation(id).highest_given.unwrap_or(0);
-        Ok(next.max(highest.saturating_add(1)).max(given.saturating_add(1)).max(1))
+        let past = highest.max(given).checked_add(1);
+        Ok(past.map(|past| past.max(next).max(1)))
     }
 }
 

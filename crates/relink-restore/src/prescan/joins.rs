@@ -11,7 +11,7 @@ use crate::{
     decode::{Cell, Row},
     findings::{Spot, finding},
     index::{IndexId, IndexRegistry},
-    key::{Found, Key, Ordinal},
+    key::{Comparison, Found, Key, Ordinal},
     mapping::{JoinField, Mapping},
     state::{External, Resolution, State},
     stream::{self, Order},
@@ -56,7 +56,10 @@ impl Scanner<'_> {
             }
         }
         let first = match self.state.relation(join).numbered {
-            Some(column) => self.first_free(join, column).await?,
+            Some(column) => {
+                let count = self.state.relation(join).nameless.len() as u64 + u64::from(next) - explicit;
+                self.reserve(join, column, count).await?.unwrap_or(0)
+            }
             None => 0,
         };
         let state = self.state.relation_mut(join);
@@ -78,7 +81,7 @@ impl Scanner<'_> {
                     catalog: &self.catalog,
                 };
                 if let Resolution::Need(index, values) = resolve(&context, field, cell) {
-                    let key = Key::with_nulls(values.iter().zip(&self.registry.spec(index).kinds));
+                    let key = Key::with_nulls(values.iter().zip(&self.registry.spec(index).comparisons));
                     needs.entry(index).or_default().insert(key, values);
                 }
             }
@@ -177,8 +180,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn kinds(&self, relation: RelationId) -> &[Column] {
-        &self.catalog.relation(relation).columns
+    fn column(&self, relation: RelationId, column: usize) -> &Column {
+        &self.catalog.relation(relation).columns[column]
     }
 }
 
@@ -214,13 +217,15 @@ pub(crate) enum Element {
 pub(crate) fn elements(context: &Context<'_>, joining: &Joining<'_>, row: &Row) -> Vec<(Cell, Element)> {
     let field = joining.field;
     let source = context.state.relation(row.shape.relation).final_value(field.source_referenced, row.ordinal);
-    let kind = &context.kinds(field.target)[field.target_referenced].data_type.kind;
+    let comparison = Comparison::of(context.column(field.target, field.target_referenced));
     // The same row may be named twice, in two ways.
     let mut named = HashSet::new();
     let mut elements = Vec::new();
     for cell in list(row, field) {
-        let element = match element(context, joining, &source, cell) {
-            Element::Row(row) if !named.insert(Key::with_nulls(std::iter::once((&row.target, kind)))) => Element::Left,
+        let element = match element(context, joining, source.as_ref(), cell) {
+            Element::Row(row) if !named.insert(Key::with_nulls(std::iter::once((&row.target, &comparison)))) => {
+                Element::Left
+            }
             element => element,
         };
         elements.push((cell.clone(), element));
@@ -228,24 +233,24 @@ pub(crate) fn elements(context: &Context<'_>, joining: &Joining<'_>, row: &Row) 
     elements
 }
 
-fn element(context: &Context<'_>, joining: &Joining<'_>, source: &Value, cell: &Cell) -> Element {
+fn element(context: &Context<'_>, joining: &Joining<'_>, source: Option<&Value>, cell: &Cell) -> Element {
     let target = match resolve(context, joining.field, cell) {
         Resolution::Record(_, value) | Resolution::Target(value) => match (value, cell) {
-            (Some(value), _) if !value.is_null() => value,
+            (Some(mut values), _) if !values.is_empty() => values.swap_remove(0),
             (None, Cell::Value(value)) => value.clone(),
             _ => return Element::Left,
         },
-        why @ (Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed) => return Element::Unresolved(why),
+        why @ (Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed | Resolution::Unkeyed) => {
+            return Element::Unresolved(why);
+        }
         Resolution::Pending | Resolution::Need(..) => return Element::Left,
     };
-    if source.is_null() {
-        return Element::Left;
-    }
+    let Some(source) = source else { return Element::Unresolved(Resolution::Unkeyed) };
     let made = JoinRow { source: source.clone(), target };
     if let (true, Some(pair)) = (joining.explicit > 0, joining.pair) {
         let spec = context.registry.spec(pair);
         let values = pair_values(&spec.columns, joining.field, &made);
-        let key = Key::with_nulls(values.iter().zip(&spec.kinds));
+        let key = Key::with_nulls(values.iter().zip(&spec.comparisons));
         if context.state.indexes[pair.0].records.get(&key) != Found::Nowhere {
             return Element::Left;
         }

@@ -265,7 +265,7 @@ impl<'a> Scanner<'a> {
             }
             let Some(values) = work.row.values(slots) else { continue };
             work.filed[at] = true;
-            let parts = values.iter().copied().zip(&spec.kinds);
+            let parts = values.iter().copied().zip(&spec.comparisons);
             let key = match Key::of(parts.clone()) {
                 Some(key) => key,
                 None if spec.roles.identity || spec.roles.nulls_not_distinct => Key::with_nulls(parts),
@@ -285,6 +285,10 @@ impl<'a> Scanner<'a> {
                     self.duplicate(&work.row, &constraint, &shown.join(", "), slots, first)?;
                 }
             }
+        }
+        if self.state.relation(shape.relation).existing.contains(&work.row.ordinal) {
+            // The row that exists keeps its own values.
+            return Ok(());
         }
         for (slot, column) in shape.columns.iter().enumerate() {
             if let Cell::Value(value) = &work.row.cells[slot] {
@@ -320,18 +324,22 @@ impl<'a> Scanner<'a> {
     /// Resolves the references of these rows, files them, and finds those that exist. Rows that may refer to records not read yet wait
     /// for the end of the component, unless this is it.
     async fn settle(&mut self, mut works: Vec<Work>, last: bool) -> Result<(), Error> {
+        // A row that is settled may be what the natural key of another goes through, so this repeats until nothing changes any more.
         loop {
-            let mut needs = Needs::new();
+            let before = progress(&works);
+            self.resolve_all(&mut works, false).await?;
             for work in &mut works {
-                self.resolve(work, &mut needs)?;
+                self.file(work, false)?;
             }
-            if needs.is_empty() {
+            if progress(&works) == before {
                 break;
             }
-            self.fetch(needs).await?;
         }
-        for work in &mut works {
-            self.file(work, false)?;
+        if last {
+            self.resolve_all(&mut works, true).await?;
+            for work in &mut works {
+                self.file(work, false)?;
+            }
         }
         self.identify(&mut works).await?;
         if !last {
@@ -340,8 +348,23 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Resolves what can be resolved, with as many rounds of lookups as natural keys are nested; `report`: what leads nowhere
+    /// inside the component will not come any more.
+    async fn resolve_all(&mut self, works: &mut [Work], report: bool) -> Result<(), Error> {
+        loop {
+            let mut needs = Needs::new();
+            for work in works.iter_mut().filter(|work| work.settled.contains(&false)) {
+                self.resolve(work, report, &mut needs)?;
+            }
+            if needs.is_empty() {
+                return Ok(());
+            }
+            self.fetch(needs).await?;
+        }
+    }
+
     /// Settles what can be settled of a row's references.
-    fn resolve(&mut self, work: &mut Work, needs: &mut Needs) -> Result<(), Error> {
+    fn resolve(&mut self, work: &mut Work, report: bool, needs: &mut Needs) -> Result<(), Error> {
         let shape = Arc::clone(&work.row.shape);
         let catalog = Arc::clone(&self.catalog);
         for (at, reference) in shape.references.iter().enumerate() {
@@ -356,7 +379,7 @@ impl<'a> Scanner<'a> {
                 let wanted = self.registry.spec(reference.index).columns[0];
                 self.state.by_natural_key(&self.registry, &self.mapping, reference.target, wanted, natural)
             } else {
-                let Some(values) = work.row.values(&reference.slots) else {
+                let Some(values) = work.row.given_values(&reference.slots) else {
                     // A part that is a natural key itself is resolved on its own first.
                     let waits = reference.slots.iter().any(|slot| matches!(work.row.cells[*slot], Cell::Natural(_)));
                     work.settled[at] = !waits;
@@ -374,11 +397,13 @@ impl<'a> Scanner<'a> {
                     self.state.by_key(&self.registry, reference.target, reference.index, &values)
                 }
             };
+            let inside = self.component.contains(&reference.target);
             match resolution {
                 Resolution::Pending => continue,
+                Resolution::Missing if inside && !report => continue,
                 Resolution::Need(index, values) => {
-                    let kinds = &self.registry.spec(index).kinds;
-                    let key = Key::with_nulls(values.iter().zip(kinds));
+                    let comparisons = &self.registry.spec(index).comparisons;
+                    let key = Key::with_nulls(values.iter().zip(comparisons));
                     needs.entry(index).or_default().insert(key, values);
                     continue;
                 }
@@ -387,7 +412,7 @@ impl<'a> Scanner<'a> {
                     self.follow(work, &reference.slots, natural.is_some(), value);
                 }
                 Resolution::Target(value) => self.follow(work, &reference.slots, natural.is_some(), value),
-                Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed => {
+                Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed | Resolution::Unkeyed => {
                     self.unresolved(&work.row, at, &resolution)?;
                     if let Some((slot, _)) = natural {
                         work.row.cells[slot] = Cell::Bad;
@@ -399,21 +424,16 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Puts the referenced row's own value in place of the reference.
-    fn follow(&mut self, work: &mut Work, slots: &[usize], natural: bool, value: Option<Value>) {
-        let [slot] = slots else { return };
-        match value {
-            // The referenced record's own key is bad; that is reported where it stands.
-            None | Some(Value::Null) if natural => work.row.cells[*slot] = Cell::Bad,
-            Some(value) if !value.is_null() && work.row.cells[*slot].value() != Some(&value) => {
-                let shape = &work.row.shape;
-                let state = &mut self.state.relations[shape.relation.index()];
-                if !natural && state.payload.contains(&shape.columns[*slot]) {
-                    state.moved = true;
-                }
-                work.row.cells[*slot] = Cell::Value(value);
+    /// Puts the referenced row's own values in place of the reference, where they are others.
+    fn follow(&mut self, work: &mut Work, slots: &[usize], natural: bool, values: Option<Vec<Value>>) {
+        let shape = Arc::clone(&work.row.shape);
+        for (slot, value) in slots.iter().zip(values.into_iter().flatten()) {
+            if work.row.cells[*slot].value() == Some(&value) {
+                continue;
             }
-            _ => {}
+            let state = &mut self.state.relations[shape.relation.index()];
+            state.moved |= !natural && state.payload.contains(&shape.columns[*slot]);
+            work.row.follow(*slot, value);
         }
     }
 
@@ -443,7 +463,9 @@ impl<'a> Scanner<'a> {
         found.constraint =
             Some(foreign_key.name.as_ref().map_or_else(|| foreign_key.describe(&relation.name), ToString::to_string));
         found.field.clone_from(&field);
-        if foreign_key.enforcement == Enforcement::NotEnforced {
+        // Without the row that a natural key names there is no value to write, whoever enforces the key.
+        let natural = reference.slots.iter().any(|slot| matches!(row.cells[*slot], Cell::Natural(_)));
+        if foreign_key.enforcement == Enforcement::NotEnforced && !natural {
             found.severity = relink_model::Severity::Warning;
         }
         let offset = self.value_offset(row, field.as_deref())?;
@@ -471,9 +493,16 @@ impl<'a> Scanner<'a> {
     }
 
     async fn look_up(&mut self, index: IndexId, keys: &[Vec<Value>]) -> Result<Vec<(Key, External)>, Error> {
-        let payload = self.state.relation(self.registry.spec(index).relation).payload.clone();
-        Ok(state::look_up(self.connection, &self.catalog, &self.registry, &payload, index, keys).await?)
+        let state = self.state.relation(self.registry.spec(index).relation);
+        let columns: Vec<usize> = state.payload.iter().chain(&state.identity).copied().collect();
+        Ok(state::look_up(self.connection, &self.catalog, &self.registry, &columns, index, keys).await?)
     }
+}
+
+/// How much of these rows is settled and filed.
+fn progress(works: &[Work]) -> usize {
+    let count = |done: &[bool]| done.iter().filter(|done| **done).count();
+    works.iter().map(|work| count(&work.settled) + count(&work.filed)).sum()
 }
 
 /// The unique key that two records with equal values break.
@@ -493,6 +522,13 @@ fn unresolved_finding(relation: &RelationName, target: &RelationName, shown: &st
         let mut found = finding(code::UNNAMED_REFERENCE, relation, message);
         found.help =
             Some("export with --natural-foreign beside --natural-primary, or without --natural-primary".to_owned());
+        return found;
+    }
+    if *why == Resolution::Unkeyed {
+        let message =
+            format!("{shown} references a row of {target} whose key is not given: the database makes it while loading");
+        let mut found = finding(code::UNNAMED_REFERENCE, relation, message);
+        found.help = Some(format!("give the records of {target} their keys in the export"));
         return found;
     }
     if *why == Resolution::Ambiguous {

@@ -7,14 +7,16 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use relink_export::{Format, Run};
-use relink_model::{Enforcement, RelationId, Value};
+use relink_model::{RelationId, Severity, Value};
 
 use super::Scanner;
 use crate::{
-    Error,
+    Error, code,
     decode::{Cell, Row},
+    findings::finding,
     index::IndexId,
     key::{Key, Ordinal},
+    state::External,
     stream::{self, Order},
 };
 
@@ -36,12 +38,14 @@ impl Scanner<'_> {
             return Ok(false);
         }
         let nameless: Vec<Ordinal> = state.nameless.clone();
+        self.warn_of_recovery(id, nameless.len())?;
+        self.refuse_taken_ids(id, index, &nameless, &referenced).await?;
         for (ordinal, value) in nameless.into_iter().zip(referenced) {
             self.state.indexes[index.0].records.insert(Key::Int(value), ordinal);
             let state = self.state.relation_mut(id);
             state.highest_given = state.highest_given.max(Some(value));
             if state.existing.contains(&ordinal) {
-                state.moved |= state.final_value(column, ordinal) != Value::Int(value);
+                state.moved |= state.final_value(column, ordinal) != Some(Value::Int(value));
             } else {
                 state.set_final(column, ordinal, &Value::Int(value));
             }
@@ -49,12 +53,45 @@ impl Scanner<'_> {
         Ok(true)
     }
 
-    /// The distinct ids by which records of the export refer to this relation, through keys that the database enforces.
+    fn warn_of_recovery(&mut self, id: RelationId, records: usize) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let message = format!("the ids of {records} records are left out; they are told from the order of the records");
+        let mut found = finding(code::RECOVERED_IDS, &catalog.relation(id).name, message);
+        found.severity = Severity::Warning;
+        found.help = Some("true of dumps by dumpdata that leave no row out; --natural-foreign does without".to_owned());
+        Ok(self.findings.add(found, None, None)?)
+    }
+
+    /// Ids that other rows of the target have.
+    async fn refuse_taken_ids(
+        &mut self,
+        id: RelationId,
+        index: IndexId,
+        nameless: &[Ordinal],
+        ids: &BTreeSet<i64>,
+    ) -> Result<(), Error> {
+        if !self.state.relation(id).has_rows {
+            return Ok(());
+        }
+        let new = nameless.iter().zip(ids).filter(|(ordinal, _)| !self.state.relation(id).existing.contains(ordinal));
+        let keys: Vec<Vec<Value>> = new.map(|(_, id)| vec![Value::Int(*id)]).collect();
+        for (values, (_, external)) in keys.iter().zip(self.look_up(index, &keys).await?) {
+            if external != External::Absent {
+                let catalog = Arc::clone(&self.catalog);
+                let message = format!("another row of the target has the id {} already", values[0]);
+                let found = finding(code::ID_TAKEN, &catalog.relation(id).name, message);
+                self.findings.add(found, None, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The distinct ids by which records of the export refer to this relation.
     async fn referenced_ids(&mut self, id: RelationId, index: IndexId) -> Result<BTreeSet<i64>, Error> {
         let catalog = Arc::clone(&self.catalog);
         let mut sources: BTreeSet<RelationId> = BTreeSet::new();
         for (from, key) in catalog.referencing(id) {
-            if matches!(key.enforcement, Enforcement::Enforced | Enforcement::NotValidated) {
+            if key.referenced_columns.len() == 1 {
                 sources.insert(from);
                 // A join table is filled by the lists of the relations that it references.
                 let relation = catalog.relation(from);

@@ -25,8 +25,8 @@ impl Scanner<'_> {
         let mut rows: Vec<(String, TreeRow)> = Vec::new();
         let state = self.state.relation(id);
         for ordinal in 0..state.positions.len() as Ordinal {
-            if let Value::Text(path) = state.final_value(tree.path, ordinal) {
-                values.insert(path.clone(), state.final_value(tree.column, ordinal));
+            if let Some(Value::Text(path)) = state.final_value(tree.path, ordinal) {
+                values.insert(path.clone(), state.final_value(tree.column, ordinal).unwrap_or(Value::Null));
                 rows.push((path, TreeRow::Record(ordinal)));
             }
         }

@@ -12,38 +12,77 @@ use relink_export::{OpenOptions, Source};
 use relink_model::{Catalog, Config};
 use relink_restore::{Event, Mode, Phase, Request};
 
-/// Names and times of the steps, in their order.
-pub type Phases = Vec<(&'static str, Duration)>;
+use crate::measure::{Server, own_cpu};
 
-/// Ends the step at hand, and begins the next one.
-struct Clock {
-    phases: Phases,
-    name: &'static str,
-    begun: Instant,
+/// One step.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Which.
+    pub name: &'static str,
+    /// From start to end.
+    pub wall: Duration,
+    /// CPU time of this process.
+    pub cpu: Duration,
+    /// CPU time of the server meanwhile, with whatever else it had to do.
+    pub server_cpu: Duration,
 }
 
-impl Clock {
-    fn start(name: &'static str) -> Self {
-        Self { phases: Vec::new(), name, begun: Instant::now() }
+/// Ends the step at hand, and begins the next one.
+struct Clock<'a> {
+    server: Option<&'a Server>,
+    steps: Vec<Step>,
+    name: &'static str,
+    wall: Instant,
+    cpu: Duration,
+    server_cpu: Duration,
+}
+
+impl<'a> Clock<'a> {
+    fn start(name: &'static str, server: Option<&'a Server>) -> Self {
+        let mut clock = Self {
+            server,
+            steps: Vec::new(),
+            name,
+            wall: Instant::now(),
+            cpu: Duration::ZERO,
+            server_cpu: Duration::ZERO,
+        };
+        (clock.cpu, clock.server_cpu) = clock.cpu_so_far();
+        clock
+    }
+
+    fn cpu_so_far(&self) -> (Duration, Duration) {
+        (own_cpu(), self.server.map_or(Duration::ZERO, Server::cpu))
     }
 
     fn next(&mut self, name: &'static str) {
-        self.phases.push((std::mem::replace(&mut self.name, name), self.begun.elapsed()));
-        self.begun = Instant::now();
+        let (cpu, server_cpu) = self.cpu_so_far();
+        self.steps.push(Step {
+            name: std::mem::replace(&mut self.name, name),
+            wall: self.wall.elapsed(),
+            cpu: cpu.saturating_sub(self.cpu),
+            server_cpu: server_cpu.saturating_sub(self.server_cpu),
+        });
+        (self.wall, self.cpu, self.server_cpu) = (Instant::now(), cpu, server_cpu);
     }
 
-    fn end(mut self) -> Phases {
+    fn end(mut self) -> Vec<Step> {
         self.next("");
-        self.phases
+        self.steps
     }
 }
 
-/// Restores an export into a database whose schema is in place, and commits.
+/// Restores an export into a database whose schema is in place, and commits; the steps in their order.
 ///
 /// # Errors
 /// Where the restore fails, or finds anything wrong.
-pub async fn phases(export: &Path, url: &str, config: &Config) -> Result<Phases, Box<dyn Error>> {
-    let mut clock = Clock::start("open");
+pub async fn steps(
+    export: &Path,
+    url: &str,
+    config: &Config,
+    server: Option<&Server>,
+) -> Result<Vec<Step>, Box<dyn Error>> {
+    let mut clock = Clock::start("open", server);
     let source = Source::open(export, &OpenOptions::default())?;
     clock.next("read");
     let index = match source.index(&mut |_| {}) {

@@ -1,0 +1,49 @@
+//! What the documents say of the tests: a test that a document names exists.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// The tests of one file of hard cases.
+fn tests_of(subject: &str) -> Option<BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/hard_cases_{subject}.rs"));
+    let text = fs::read_to_string(path).ok()?;
+    let names =
+        text.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split_once('(')).map(|(name, _)| name.to_owned());
+    Some(names.collect())
+}
+
+/// Whether a name is this one, in which `*` stands for anything.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => {
+            name.strip_prefix(start).is_some_and(|name| (0..=name.len()).any(|at| fits(rest, &name[at..])))
+        }
+    }
+}
+
+#[test]
+fn the_hard_cases_name_tests_that_exist_and_leave_none_out() {
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hard-cases.md"))
+        .expect("docs/hard-cases.md can be read");
+    // What stands between backticks, in the tables alone.
+    let rows = document.lines().filter(|line| line.starts_with('|'));
+    let named: Vec<(&str, &str)> =
+        rows.flat_map(|row| row.split('`').skip(1).step_by(2)).filter_map(|text| text.split_once("::")).collect();
+    assert!(!named.is_empty());
+    let subjects = ["references", "natural_keys", "identity", "values", "runtime", "faults", "properties"];
+    let mut wrong = Vec::new();
+    for (subject, pattern) in &named {
+        let tests = tests_of(subject).unwrap_or_default();
+        if !tests.iter().any(|name| fits(pattern, name)) {
+            wrong.push(format!("named, but not there: {subject}::{pattern}"));
+        }
+    }
+    for subject in subjects {
+        for name in tests_of(subject).unwrap_or_else(|| panic!("no hard cases of {subject}")) {
+            if !named.iter().any(|(other, pattern)| *other == subject && fits(pattern, &name)) {
+                wrong.push(format!("there, but not named: {subject}::{name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
