@@ -154,10 +154,15 @@ fn database_error(failure: &Failure, error: &DbError) {
 
 fn export_error(error: &ExportError, source: Option<&Source>) -> Shown {
     let place = error.place();
-    let message = match place {
+    let mut message = match place {
         Some(place) => format!("{place}: {error}"),
         None => error.to_string(),
     };
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        message = format!("{message}: {deeper}");
+        cause = deeper.source();
+    }
     Shown {
         message,
         code: Some(error.code().to_owned()),

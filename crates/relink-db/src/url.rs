@@ -35,10 +35,58 @@ pub enum UrlError {
     /// A URL that does not parse; the text is left out as it may hold a password.
     #[error("the database URL is malformed: {0}")]
     Malformed(String),
+    /// A parameter that the driver would ignore: a misspelt `sslmode` must not connect without encryption.
+    #[error("the database URL has a parameter {name:?} that is not known{suggestion}")]
+    Parameter {
+        /// As written.
+        name: String,
+        /// The nearest that is known.
+        suggestion: String,
+    },
     /// No database is named.
     #[error("the database URL {0} names no database")]
     NoDatabase(String),
 }
+
+/// What the PostgreSQL driver reads of a URL's query.
+const POSTGRES_PARAMETERS: &[&str] = &[
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "statement-cache-capacity",
+];
+
+/// What the MySQL driver reads of a URL's query.
+const MYSQL_PARAMETERS: &[&str] = &[
+    "sslmode",
+    "ssl-mode",
+    "sslca",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "charset",
+    "collation",
+    "socket",
+    "timezone",
+    "time-zone",
+    "statement-cache-capacity",
+];
 
 impl FromStr for DatabaseUrl {
     type Err = UrlError;
@@ -66,6 +114,15 @@ impl FromStr for DatabaseUrl {
         let url = url::Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
         if url.path().trim_matches('/').is_empty() {
             return Err(UrlError::NoDatabase(mask(&url)));
+        }
+        let known = if postgres { POSTGRES_PARAMETERS } else { MYSQL_PARAMETERS };
+        let is_known = |name: &str| known.contains(&name) || postgres && name.starts_with("options[");
+        if let Some((name, _)) = url.query_pairs().find(|(name, _)| !is_known(name)) {
+            let nearest = relink_model::suggest::nearest(&name, known.iter().copied());
+            return Err(UrlError::Parameter {
+                name: name.into_owned(),
+                suggestion: relink_model::config::suggestion(nearest),
+            });
         }
         Ok(if postgres { Self::Postgres { url } } else { Self::MySql { url } })
     }
@@ -128,6 +185,13 @@ mod tests {
             let url: DatabaseUrl = text.parse().expect("a valid URL");
             assert!(!format!("{url} {url:?}").contains("s3cret"), "{url}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_parameter_is_an_error() {
+        let error = "postgres://app@db/shop?sslmod=verify-full".parse::<DatabaseUrl>().expect_err("sslmod is none");
+        assert!(error.to_string().contains("sslmode"), "{error}");
+        assert!("mysql://app@db/shop?socket=/run/s&ssl-mode=REQUIRED".parse::<DatabaseUrl>().is_ok());
     }
 
     #[test]

@@ -344,7 +344,7 @@ impl Decoder {
         let name = &self.catalog.relation(target).name;
         let elements: Vec<RawJson<'_>> = json.elements().collect();
         let read = match self.mapping.natural_key(target, elements.len()) {
-            Ok(key) => natural::read(key, &elements, &self.catalog, &self.rules)
+            Ok(key) => natural::read(key, &elements, &self.mapping, &self.catalog, &self.rules)
                 .map_err(|why| (code::UNFIT_VALUE, format!("{} {why}", shown(json)), None)),
             Err(why) => {
                 let reason = match why {

@@ -337,6 +337,9 @@ fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<(Vec<Vec<Run>>, Ve
                 let name = relink_model::RelationName::new(expected.clone());
                 let mut found = finding(code::UNKNOWN_MODEL, &name, message);
                 found.help = Some(match nearest {
+                    _ if decoder.catalog.relations.is_empty() => {
+                        "the target holds no table at all: make them first, or give --schema".to_owned()
+                    }
                     Some(nearest) => format!(
                         "if it is table {nearest}: [table.{nearest}] models = [{label:?}]; to leave it out: ignore_models = [{label:?}]"
                     ),
@@ -372,6 +375,20 @@ async fn privileges(
             format!("its storage engine {engine} knows no transactions: what is written there cannot be undone");
         let mut found = finding(code::NOT_TRANSACTIONAL, &relation.name, message);
         found.help = Some(format!("ALTER TABLE {} ENGINE = InnoDB", relation.name));
+        findings.add(found, None, None)?;
+    }
+    let mut hidden: Vec<&Relation> = inserted.clone();
+    let referenced =
+        inserted.iter().flat_map(|relation| &relation.foreign_keys).filter_map(|key| catalog.id(&key.referenced));
+    hidden.extend(referenced.map(|id| catalog.relation(id)));
+    hidden.retain(|relation| relation.row_security);
+    hidden.sort_by(|a, b| a.name.cmp(&b.name));
+    hidden.dedup_by(|a, b| a.name == b.name);
+    for relation in hidden {
+        let message =
+            "row-level security hides rows of it from this role: what exists and what is referenced cannot be told";
+        let mut found = finding(code::MISSING_PRIVILEGE, &relation.name, message);
+        found.help = Some("connect as the owner, or as a role with BYPASSRLS".to_owned());
         findings.add(found, None, None)?;
     }
     let nulled = steps.iter().flat_map(Step::nulled).map(|key| catalog.relation(key.referencing));

@@ -39,7 +39,7 @@ impl Comparison {
         Self { decimal, case, padded: matches!(kind, TypeKind::Text { fixed: true, .. }) }
     }
 
-    fn text<'a>(self, text: &'a str) -> Cow<'a, str> {
+    fn text(self, text: &str) -> Cow<'_, str> {
         if self.decimal {
             return Cow::Borrowed(plain_decimal(text));
         }

@@ -16,7 +16,7 @@ use relink_model::{
 
 use crate::{
     index::IndexRegistry,
-    natural::{self, KeyPart, NaturalKey, Through},
+    natural::{self, KeyPart, NaturalKey},
     profile,
 };
 
@@ -208,15 +208,19 @@ impl Mapping {
 
     /// Adds the relations that the natural keys of `relation` go through.
     pub(crate) fn behind_natural_keys(&self, relation: RelationId, found: &mut Vec<RelationId>) {
-        fn behind(key: &NaturalKey, found: &mut Vec<RelationId>) {
-            for part in &key.parts {
-                if let KeyPart::Through { through, .. } | KeyPart::Column { nested: Some(through), .. } = part {
-                    found.push(through.key.relation);
-                    behind(&through.key, found);
+        let mut new = vec![relation];
+        while let Some(relation) = new.pop() {
+            for part in self.natural_keys.get(&relation).into_iter().flatten().flat_map(|key| &key.parts) {
+                let through = match part {
+                    KeyPart::Through { through, .. } => Some(through.key.relation),
+                    KeyPart::Column { nested, .. } => nested.map(|(target, _)| target),
+                };
+                if let Some(target) = through.filter(|target| !found.contains(target)) {
+                    found.push(target);
+                    new.push(target);
                 }
             }
         }
-        self.natural_keys.get(&relation).into_iter().flatten().for_each(|key| behind(key, found));
     }
 
     /// The natural key by which rows of a relation are told apart: the only candidate there is.
@@ -342,30 +346,5 @@ fn natural_keys(
             registry.mark_identity(only.index);
         }
     }
-    for _ in 0..NESTED_LISTS_MAX {
-        link_nested(catalog, &mut keys);
-    }
     Ok(keys)
-}
-
-/// Lists are nested no deeper within a natural key.
-const NESTED_LISTS_MAX: usize = 3;
-
-/// Lets a part that is a foreign key column take a nested list, where the referenced relation has one natural key.
-fn link_nested(catalog: &Catalog, keys: &mut HashMap<RelationId, Vec<NaturalKey>>) {
-    let plain = keys.clone();
-    for candidates in keys.values_mut() {
-        for key in candidates {
-            let relation = key.relation;
-            for part in &mut key.parts {
-                let KeyPart::Column { column, nested } = part else { continue };
-                let Some((target, referenced_column)) = natural::single_reference(catalog, relation, *column) else {
-                    continue;
-                };
-                if let Some([only]) = plain.get(&target).map(Vec::as_slice) {
-                    *nested = Some(Through { key: Box::new(only.clone()), referenced_column });
-                }
-            }
-        }
-    }
 }

@@ -10,6 +10,7 @@ use crate::{
     coerce::{self, How, Rules},
     index::{IndexId, IndexRegistry},
     key::{Comparison, Key},
+    mapping::Mapping,
 };
 
 /// The natural key of a relation.
@@ -51,8 +52,9 @@ pub(crate) enum KeyPart {
     /// A column of the relation itself.
     Column {
         column: usize,
-        /// Where the column is a foreign key: a nested list names the referenced row by its natural key.
-        nested: Option<Through>,
+        /// Where the column is a foreign key: the referenced relation and column. A nested list names the row by that relation's
+        /// natural key.
+        nested: Option<(RelationId, usize)>,
     },
     /// `fk.column` parts: the elements follow in the flat list.
     Through { column: usize, through: Through },
@@ -149,7 +151,7 @@ fn parse_at(
         relink_model::config::require_column(catalog, relation, &table, "natural_key", column_name)?;
         let (column, _) = definition.column(column_name).expect("require_column found it");
         if !dotted {
-            parts.push(KeyPart::Column { column, nested: None });
+            parts.push(KeyPart::Column { column, nested: single_reference(catalog, relation, column) });
             rest = &rest[1..];
             continue;
         }
@@ -247,6 +249,7 @@ impl std::fmt::Display for NaturalReference {
 pub(crate) fn read(
     key: &NaturalKey,
     list: &[RawJson<'_>],
+    mapping: &Mapping,
     catalog: &Catalog,
     rules: &Rules,
 ) -> Result<NaturalReference, String> {
@@ -271,10 +274,16 @@ pub(crate) fn read(
         let (elements, after) = rest.split_at(part.arity());
         rest = after;
         parts.push(match part {
-            KeyPart::Through { through, .. } => ReferencePart::Nested(read(&through.key, elements, catalog, rules)?),
-            KeyPart::Column { nested: Some(through), .. } if elements[0].kind() == JsonKind::Array => {
+            KeyPart::Through { through, .. } => {
+                ReferencePart::Nested(read(&through.key, elements, mapping, catalog, rules)?)
+            }
+            KeyPart::Column { nested: Some((target, _)), .. } if elements[0].kind() == JsonKind::Array => {
                 let inner: Vec<RawJson<'_>> = elements[0].elements().collect();
-                ReferencePart::Nested(read(&through.key, &inner, catalog, rules)?)
+                let name = &catalog.relation(*target).name;
+                let key = mapping
+                    .identity(*target)
+                    .ok_or_else(|| format!("holds a list for a row of {name}, whose natural key is not known"))?;
+                ReferencePart::Nested(read(key, &inner, mapping, catalog, rules)?)
             }
             KeyPart::Column { column, .. } => ReferencePart::Value(part_value(&elements[0], &columns[*column], rules)?),
         });

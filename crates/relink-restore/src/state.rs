@@ -263,7 +263,7 @@ impl State {
         reference: &NaturalReference,
     ) -> Resolution {
         match mapping.natural_key(relation, reference.arity) {
-            Ok(key) => self.natural_at(registry, key, wanted, reference),
+            Ok(key) => self.natural_at(registry, mapping, key, wanted, reference),
             Err(_) => Resolution::Missing,
         }
     }
@@ -271,6 +271,7 @@ impl State {
     fn natural_at(
         &self,
         registry: &IndexRegistry,
+        mapping: &Mapping,
         natural: &NaturalKey,
         wanted: usize,
         reference: &NaturalReference,
@@ -286,11 +287,13 @@ impl State {
                 }
                 ReferencePart::Nested(nested) => nested,
             };
-            let through = match part {
-                KeyPart::Through { through, .. } | KeyPart::Column { nested: Some(through), .. } => through,
-                KeyPart::Column { nested: None, .. } => return Resolution::Missing,
+            let (inner, referenced) = match part {
+                KeyPart::Through { through, .. } => (Some(through.key.as_ref()), through.referenced_column),
+                KeyPart::Column { nested: Some((target, referenced)), .. } => (mapping.identity(*target), *referenced),
+                KeyPart::Column { nested: None, .. } => (None, 0),
             };
-            match self.natural_at(registry, &through.key, through.referenced_column, nested) {
+            let Some(inner) = inner else { return Resolution::Missing };
+            match self.natural_at(registry, mapping, inner, referenced, nested) {
                 Resolution::Record(_, Some(value)) | Resolution::Target(Some(value)) => values.extend(value),
                 Resolution::Record(_, None) | Resolution::Target(None) => return Resolution::Missing,
                 unresolved => return unresolved,

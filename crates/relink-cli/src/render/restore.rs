@@ -26,8 +26,10 @@ pub(crate) fn render(
     for group in &report.findings {
         group_text(&mut text, group, source, colour);
     }
-    if report.status != Status::Refused {
+    if !report.relations.is_empty() {
         rows(&mut text, report);
+    }
+    if report.status != Status::Refused {
         plan(&mut text, report);
     }
     if let Some(validated) = validated {
