@@ -152,10 +152,11 @@ fn bytes_come_from_base64_hexadecimal_and_buffers() {
     for database in with_column("bytes", &[("sqlite", "blob"), ("postgres", "bytea"), ("mysql", "longblob")]) {
         let hex = if database.dialect() == "postgres" { "encode(v, 'hex')" } else { "lower(hex(v))" };
         let values =
-            [r#""AP8Q""#, r#""\\x00ff10""#, r#""0x00FF10""#, r#"{"type": "Buffer", "data": [0, 255, 16]}"#, r#""""#];
-        assert_eq!(read_back(&database, &values, hex), ["00ff10", "00ff10", "00ff10", "00ff10", ""], "{database:?}");
+            [r#""AP8Q""#, r#""\\x00ff10""#, r#""0x00FF1020""#, r#"{"type": "Buffer", "data": [0, 255, 16]}"#, r#""""#];
+        assert_eq!(read_back(&database, &values, hex), ["00ff10", "00ff10", "00ff1020", "00ff10", ""], "{database:?}");
         database.run("DELETE FROM t;");
-        each_is_refused(&database, &[r#""not base64!""#, r#""\\x0""#, "5"]);
+        // The last is base64 as well as hexadecimal, and nothing says which.
+        each_is_refused(&database, &[r#""not base64!""#, r#""\\x0""#, "5", r#""0x00FF10""#]);
     }
     for database in with_column("bytes_django", &[("sqlite", "blob"), ("postgres", "bytea"), ("mysql", "longblob")]) {
         // Django writes base64 only: what begins as hexadecimal elsewhere is base64 here.
@@ -324,7 +325,12 @@ fn booleans_are_true_false_one_zero_and_their_names() {
         let number = "CASE WHEN v IS NULL THEN NULL WHEN v THEN 1 ELSE 0 END";
         assert_eq!(read_back(&database, &values, number), ["1", "0", "1", "0", "1", "0", "NULL"], "{database:?}");
         database.run("DELETE FROM t;");
-        each_is_refused(&database, &["2", r#""""#, r#""maybe""#, "0.5"]);
+        each_is_refused(&database, &[r#""""#, r#""maybe""#, "0.5"]);
+        if database.dialect() == "mysql" {
+            assert_eq!(read_back(&database, &["2"], "v"), ["2"], "MySQL's booleans are small numbers, and hold them");
+        } else {
+            each_is_refused(&database, &["2"]);
+        }
     }
 }
 

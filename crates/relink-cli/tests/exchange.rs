@@ -138,12 +138,32 @@ fn a_problem_is_shown_with_its_place_and_what_to_do_and_leaves_no_file() {
     assert_eq!(said.code(), 5);
     let text = said.stdout();
     for expected in
-        ["export.json:3:66", "restore::dangling-reference", "restore::unfit-value", "would round it", "help:"]
+        ["export.json:3:66", "restore::dangling-reference", "restore::unfit-value", "rounded away", "help:"]
     {
         assert!(text.contains(expected), "{expected} is missing in {text}");
     }
     assert!(text.ends_with("export.json was not restored: 2 problems of 2 kinds. Nothing was changed.\n"), "{text}");
     assert!(!exchange.path("new.db").exists());
+}
+
+#[test]
+fn damage_that_stood_there_before_is_told_and_keeps_nobody_from_restoring() {
+    let exchange = Exchange::new();
+    exchange.write("schema.sql", SCHEMA);
+    exchange.write("first.json", r#"[{"model": "shop.maker", "pk": 1, "fields": {"name": "A"}}, {"model": "shop.item", "pk": 1, "fields": {"maker": 1, "price": "1"}}]"#);
+    exchange.write("second.json", r#"[{"model": "shop.item", "pk": 2, "fields": {"maker": 1, "price": "2"}}]"#);
+    assert_eq!(
+        exchange.relink(&["restore", "first.json", "--schema", "schema.sql", "--into", "sqlite:shop.db"]).code(),
+        0
+    );
+    let damage = Command::new("sqlite3")
+        .arg(exchange.path("shop.db"))
+        .arg("PRAGMA foreign_keys=off; INSERT INTO shop_item VALUES (9, 99, 1)")
+        .status();
+    assert!(damage.expect("sqlite3 is installed").success());
+    let said = exchange.relink(&["restore", "second.json", "--into", "sqlite:shop.db", "--format", "json"]);
+    assert_eq!(said.code(), 0, "{}", said.stdout());
+    assert_eq!(said.json()["stood_before"], serde_json::json!(["ref:shop_item.maker_id"]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use relink_db::{Access, Dialect};
+use relink_db::{Access, DatabaseUrl, Dialect, TransactionKind};
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
 use relink_model::{Catalog, Config, Severity};
 use relink_restore::{Applied, Mode, Report, Request, SchemaScript, Status};
@@ -28,6 +28,8 @@ pub(crate) struct RestoreOutput<'a> {
     restore: &'a Report,
     /// The validation of the tables concerned, made before the commit; null where the restore was refused before.
     validation: Option<&'a relink_validate::Report>,
+    /// Ids of checks that fail, and failed on as many rows before the restore began: it is not to blame, and is kept.
+    stood_before: &'a [String],
 }
 
 pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
@@ -63,8 +65,16 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
-    let sound =
-        validation.as_ref().is_none_or(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
+    let stood_before = match &validation {
+        Some(report) => stood_before(&url, &config, now, report).await,
+        None => Vec::new(),
+    };
+    let broken = |check: &relink_validate::CheckResult| match check.status {
+        relink_validate::Status::Pass => false,
+        relink_validate::Status::Fail => check.severity == Severity::Error && !stood_before.contains(&check.id),
+        relink_validate::Status::Error => true,
+    };
+    let sound = validation.as_ref().is_none_or(|report| !report.checks.iter().any(broken));
     let report = if !sound {
         applied.roll_back_invalid().await
     } else if applied.is_open() && !arguments.dry_run {
@@ -76,14 +86,59 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     let report = report?;
     match arguments.format {
         ReportFormat::Json => {
-            super::print_json(&RestoreOutput { restore: &report, validation: validation.as_ref() });
+            let validation = validation.as_ref();
+            super::print_json(&RestoreOutput { restore: &report, validation, stood_before: &stood_before });
         }
         ReportFormat::Text => {
             let colour = diagnostics::colour_on_stdout();
-            super::print(&render::restore::render(&report, validation.as_ref(), &source, colour));
+            super::print(&render::restore::render(&report, validation.as_ref(), &stood_before, &source, colour));
         }
     }
     Ok(exit(&report))
+}
+
+/// The failing checks that failed on as many rows before: what other connections still see. Nothing where that cannot be read, or where
+/// nothing fails.
+async fn stood_before(
+    url: &DatabaseUrl,
+    config: &Config,
+    now: Timestamp,
+    report: &relink_validate::Report,
+) -> Vec<String> {
+    let failed: Vec<_> = report
+        .checks
+        .iter()
+        .filter(|check| check.status == relink_validate::Status::Fail && check.severity == Severity::Error)
+        .collect();
+    if failed.is_empty() {
+        return Vec::new();
+    }
+    let Ok(before) = validate_before(url, config, now, &failed).await else { return Vec::new() };
+    let as_many = |check: &&&relink_validate::CheckResult| {
+        let earlier = before.checks.iter().find(|earlier| earlier.id == check.id);
+        earlier.is_some_and(|earlier| {
+            earlier.status == relink_validate::Status::Fail && earlier.counts.failed >= check.counts.failed
+        })
+    };
+    failed.iter().filter(as_many).map(|check| check.id.clone()).collect()
+}
+
+async fn validate_before(
+    url: &DatabaseUrl,
+    config: &Config,
+    now: Timestamp,
+    failed: &[&relink_validate::CheckResult],
+) -> Result<relink_validate::Report, Failure> {
+    let mut connection = super::connect(url, Access::ReadOnly).await?;
+    connection.begin(TransactionKind::Snapshot).await?;
+    let mut catalog = connection.introspect().await?;
+    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
+    let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    checks.retain(|check| failed.iter().any(|failed| failed.id == check.id));
+    let options = relink_validate::Options { now, samples_max: 0, only: None };
+    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, &options, &mut |_| {}).await?;
+    connection.close().await?;
+    Ok(report)
 }
 
 /// A role that may not do this is refused by the database; anything else that stops a restore is a refusal of relink's.

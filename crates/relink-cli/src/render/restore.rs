@@ -19,6 +19,7 @@ const SHOWN_MAX: usize = 5;
 pub(crate) fn render(
     report: &Report,
     validated: Option<&relink_validate::Report>,
+    stood_before: &[String],
     source: &Source,
     colour: bool,
 ) -> String {
@@ -35,7 +36,10 @@ pub(crate) fn render(
     if let Some(validated) = validated {
         text.push_str(&validation::render(validated, colour));
     }
-    verdict(&mut text, report);
+    if !stood_before.is_empty() {
+        let _ = writeln!(text, "not this restore's doing, it stood there before: {}", stood_before.join(", "));
+    }
+    verdict(&mut text, report, stood_before.is_empty());
     text
 }
 
@@ -137,7 +141,7 @@ fn plan(text: &mut String, report: &Report) {
     }
 }
 
-fn verdict(text: &mut String, report: &Report) {
+fn verdict(text: &mut String, report: &Report, all_sound: bool) {
     let name = &report.export.name;
     let server = format!("{} {}", report.server.product, report.server.version);
     let totals = &report.totals;
@@ -162,10 +166,11 @@ fn verdict(text: &mut String, report: &Report) {
         ),
         (Status::Restored, false) => writeln!(
             text,
-            "{name}: {} of {} restored into {server}, {} skipped; every foreign key holds.",
+            "{name}: {} of {} restored into {server}, {} skipped; {}.",
             totals.inserted,
             counted(totals.read, "row"),
-            totals.skipped
+            totals.skipped,
+            if all_sound { "every foreign key holds" } else { "what was restored holds" }
         ),
     };
 }
