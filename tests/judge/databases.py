@@ -121,7 +121,7 @@ class Sqlite(Database):
     @contextlib.contextmanager
     def connect(self):
         connection = sqlite3.connect(self.path, isolation_level=None)
-        # Values come back as they are stored; what is not valid UTF-8 is an error. What a judge writes need not survive the machine.
+        # Values come back as they are stored; what is not valid UTF-8 is an error. What a judge writes need not outlive a crash.
         connection.execute("PRAGMA synchronous = OFF")
         try:
             yield connection
@@ -138,7 +138,8 @@ class Sqlite(Database):
     def tables(self):
         # Neither virtual tables nor the shadow tables that they keep their content in.
         found = self.query(
-            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         )
         return [name for (name,) in found]
 

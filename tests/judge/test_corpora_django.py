@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason="RELINK_CORPORA names no 
 # An orphan that upstream's own data holds: a reference that Django declares without a constraint. It is no business of a restore.
 KNOWN_ORPHANS = frozenset({"wagtailcore_pagelogentry.page_id"})
 
-# Their primary key is a reference, so `--natural-foreign` does not reach it; what it names has lost its id by `--natural-primary`. Django's own
-# loaddata cannot restore these either.
+# Their primary key is a reference, so `--natural-foreign` does not reach it; what it names has lost its id by
+# `--natural-primary`. Django's own loaddata cannot restore these either.
 UNNAMED = {
     ("wagtail_bakerydemo", "dump_natboth.json"): ["wagtailcore.workflowcontenttype", "wagtailcore.workflowpage"],
 }
@@ -113,6 +113,18 @@ def test_natural_primary_keys_alone_restore_right_or_are_refused_with_the_refere
         return
     assert database.fingerprint() == before
     assert {finding["code"] for finding in run.findings()} == {"restore::unnamed-reference"}, run
+
+
+@pytest.mark.parametrize("name", ["django_oscar_sandbox", "wagtail_bakerydemo"])
+def test_ids_that_are_left_out_are_the_truths_where_the_order_tells_them(name, database, tmp_path):
+    """Every content type has permissions, so as many ids are referred to as there are content types."""
+    case = Case(name, "dump_natpk.json", database, tmp_path)
+    case.records = [record for record in case.records if record["model"] in ("contenttypes.contenttype", "auth.permission")]
+    case.export = tmp_path / "natpk.json"
+    case.export.write_text(json.dumps(case.records))
+    run = case.restore().expect(CLEAN)
+    assert {finding["code"] for finding in run.findings()} == {"restore::recovered-ids"}
+    case.judge()
 
 
 def test_upstreams_fixture_restores_beside_migrated_content_types(database, tmp_path):

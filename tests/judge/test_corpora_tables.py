@@ -53,7 +53,8 @@ def northwind(dialect: str, with_rows: bool) -> str:
 def sakila(dialect: str, with_rows: bool) -> str:
     script = text(f"sakila/{dialect}-sakila-schema.sql")
     # Of this table, the export knows no `last_update`; MariaDB has a default for it.
-    script = re.sub(r"(?s)(CREATE TABLE payment \(.*?last_update TIMESTAMP NOT NULL),", r"\1 DEFAULT CURRENT_TIMESTAMP,", script, count=1)
+    column = r"(?s)(CREATE TABLE payment \(.*?last_update TIMESTAMP NOT NULL),"
+    script = re.sub(column, r"\1 DEFAULT CURRENT_TIMESTAMP,", script, count=1)
     if dialect == "mysql":
         script = without_database_commands(script)
         # Procedures, functions and views are no business of a restore.

@@ -137,8 +137,7 @@ fn a_problem_is_shown_with_its_place_and_what_to_do_and_leaves_no_file() {
     let said = exchange.relink(&["restore", "export.json", "--schema", "schema.sql", "--into", "sqlite:new.db"]);
     assert_eq!(said.code(), 5);
     let text = said.stdout();
-    for expected in
-        ["export.json:3:66", "restore::dangling-reference", "restore::unfit-value", "rounded away", "help:"]
+    for expected in ["export.json:3:66", "restore::dangling-reference", "restore::unfit-value", "rounded away", "help:"]
     {
         assert!(text.contains(expected), "{expected} is missing in {text}");
     }

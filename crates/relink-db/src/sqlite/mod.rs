@@ -164,6 +164,10 @@ impl Connection for SqliteFile {
     }
 
     async fn execute_script(&mut self, sql: &str) -> Result<(), DbError> {
+        if self.deferral.is_none() {
+            // No transaction is open that a script's own could end.
+            return self.run(sql).await;
+        }
         for script::Statement { sql, line } in script::statements(sql)? {
             self.run(sql).await.map_err(|mut error| {
                 error.detail = Some(format!("the statement begins at line {line} of the script"));

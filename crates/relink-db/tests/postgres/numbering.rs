@@ -85,8 +85,8 @@ async fn a_sequence_of_another_owner_is_set_for_good_or_in_a_rehearsal_not_at_al
         [
             format!("no UPDATE on one for role {name}"),
             format!("no INSERT on small for role {name}"),
-            format!("no UPDATE on small for role {name}"),
             format!("no SELECT on small for role {name}"),
+            format!("no UPDATE on small for role {name}"),
             format!("no UPDATE on sequence shared for role {name}"),
             format!("no SELECT on sequence shared for role {name}"),
             format!("no UPDATE on sequence small_id_seq for role {name}"),

@@ -80,8 +80,10 @@ pub(crate) fn coerce(json: &RawJson<'_>, column: &Column, how: How, rules: &Rule
 
 fn typed(json: &RawJson<'_>, data_type: &ColumnType, how: How, rules: &Rules) -> Result<Value, Unfit> {
     match &data_type.kind {
-        // MySQL's boolean is a small number, and may hold others.
-        TypeKind::Boolean if json.kind() == JsonKind::Number && data_type.declared.starts_with("tinyint") => {
+        // MySQL's boolean is a small number, and rows may hold others; to Django it is a boolean.
+        TypeKind::Boolean
+            if !rules.django && json.kind() == JsonKind::Number && data_type.declared.starts_with("tinyint") =>
+        {
             number::integer(json, 8, data_type.declared.contains("unsigned"), rules)
         }
         TypeKind::Boolean => number::boolean(json),
