@@ -227,7 +227,17 @@ impl<'a> Restore<'a> {
         let schema = self.schema.take().map(|sql| SchemaScript { name: "schema.sql".to_owned(), sql });
         let (mode, dry_run) = (self.mode, self.dry_run);
         let precheck = |_: &relink_model::Catalog, _: &dyn relink_db::Dialect| Ok(());
-        let request = Request { source, index, config: &self.config, mode, dry_run, schema, precheck: &precheck };
+        let interrupted = std::sync::atomic::AtomicBool::new(false);
+        let request = Request {
+            source,
+            index,
+            config: &self.config,
+            mode,
+            dry_run,
+            schema,
+            precheck: &precheck,
+            interrupted: &interrupted,
+        };
         let applied = relink_restore::restore(connection, request, &mut *self.hear).await;
         let mut applied = applied.map_err(Failure::Restore)?;
         let validation = if applied.is_open() {

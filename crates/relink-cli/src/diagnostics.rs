@@ -90,16 +90,11 @@ impl SourceCode for Excerpt {
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let inner = self.text.read_span(span, before, after)?;
         let line = inner.line() + self.first_line.saturating_sub(1);
+        // The text is cut out of its line, so the column is the place's own.
+        let column = self.place.column.saturating_sub(1) as usize;
         // The header names the place itself, so that editors and terminals make it a link.
         let name = self.place.file.to_string();
-        Ok(Box::new(MietteSpanContents::new_named(
-            name,
-            inner.data(),
-            *inner.span(),
-            line,
-            inner.column(),
-            inner.line_count(),
-        )))
+        Ok(Box::new(MietteSpanContents::new_named(name, inner.data(), *inner.span(), line, column, inner.line_count())))
     }
 }
 

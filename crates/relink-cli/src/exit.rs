@@ -120,7 +120,10 @@ fn restore_exit(error: &RestoreError) -> Exit {
         RestoreError::Db(error) => database_exit(error),
         RestoreError::CommitUnknown(_) => Exit::Database,
         RestoreError::LeftBehind { error, .. } => restore_exit(error),
-        RestoreError::Schema { .. } | RestoreError::Accounting { .. } | RestoreError::Unsettled { .. } => Exit::Refused,
+        RestoreError::Schema { .. }
+        | RestoreError::Accounting { .. }
+        | RestoreError::Unsettled { .. }
+        | RestoreError::Interrupted => Exit::Refused,
     }
 }
 

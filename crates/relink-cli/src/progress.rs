@@ -25,7 +25,7 @@ impl Progress {
         let (bar, template) = match (total, bytes) {
             (0, _) => (ProgressBar::new_spinner(), "{spinner} {msg} {elapsed}"),
             (_, true) => (ProgressBar::new(total), "{msg:10} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
-            (_, false) => (ProgressBar::new(total), "{msg:10} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}"),
+            (_, false) => (ProgressBar::new(total), "{msg:10} {wide_bar} {human_pos}/{human_len} {eta}"),
         };
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(what);

@@ -166,6 +166,30 @@ fn damage_that_stood_there_before_is_told_and_keeps_nobody_from_restoring() {
 }
 
 #[test]
+fn an_interrupted_restore_leaves_nothing() {
+    let exchange = Exchange::new();
+    exchange.write("schema.sql", SCHEMA);
+    let makers = (1..120_000).map(|id| format!("{{\"id\": {id}, \"name\": \"maker {id}\"}}"));
+    exchange.write("many.json", &format!("{{\"shop_maker\": [{}]}}", makers.collect::<Vec<_>>().join(",\n")));
+    let child = Command::new(env!("CARGO_BIN_EXE_relink"))
+        .args(["restore", "many.json", "--schema", "schema.sql", "--into", "sqlite:many.db"])
+        .current_dir(exchange.folder.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The file appears when the transaction has begun; that much of the work lies ahead.
+    while !exchange.path("many.db").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(killed.success());
+    let said = Said(child.wait_with_output().expect("it ends"));
+    assert_eq!(said.code(), 5, "{}", said.stderr());
+    assert!(said.stderr().contains("interrupted"), "{}", said.stderr());
+    assert!(!exchange.path("many.db").exists() && !exchange.path("many.db-journal").exists());
+}
+
+#[test]
 fn what_cannot_be_read_ends_with_its_own_code() {
     let exchange = Exchange::new();
     exchange.write("schema.sql", SCHEMA);

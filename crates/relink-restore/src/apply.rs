@@ -3,7 +3,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use relink_db::{Connection, DbError, InsertColumn, InsertTarget};
@@ -97,6 +100,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) state: &'a State,
     pub(crate) findings: &'a mut Findings,
     pub(crate) loaded: HashMap<RelationId, Loaded>,
+    /// See [`crate::Request::interrupted`].
+    pub(crate) interrupted: Option<&'a AtomicBool>,
     targets: HashMap<(RelationId, Vec<usize>), Arc<InsertTarget>>,
     /// By address of the shape; shapes live as long as the decoder.
     insertions: HashMap<usize, Insertion>,
@@ -126,6 +131,7 @@ impl<'a> Loader<'a> {
             state,
             findings,
             loaded: HashMap::new(),
+            interrupted: None,
             targets: HashMap::new(),
             insertions: HashMap::new(),
             patches: HashMap::new(),
@@ -200,6 +206,9 @@ impl<'a> Loader<'a> {
         let mut rows = stream::rows(&self.source, &self.decoder, order);
         let mut batches = Batches { ordered: step.ordered, ..Batches::default() };
         while let Some(chunk) = rows.recv().await {
+            if self.interrupted.is_some_and(|interrupted| interrupted.load(Ordering::Relaxed)) {
+                return Err(Error::Interrupted);
+            }
             let chunk = chunk?;
             let read = chunk.len() as u64;
             self.loaded.entry(id).or_default().counts.read += read;

@@ -1,6 +1,9 @@
 //! The course of a restore, from the request to the loaded transaction.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use relink_db::{Capabilities, Connection, DbError, DbErrorKind, Dialect, NumberingState, TransactionKind};
 use relink_export::{Format, FormatFamily, Index, Run, Source};
@@ -48,6 +51,8 @@ pub struct Request<'a> {
     pub dry_run: bool,
     /// Run first when the target holds no relation.
     pub schema: Option<SchemaScript>,
+    /// Set from outside to end the restore: it rolls back at the next chunk of rows.
+    pub interrupted: &'a AtomicBool,
     /// Looks at the catalog before anything else happens, so that mistakes in rules that are checked after loading show at once.
     pub precheck: Precheck<'a>,
 }
@@ -219,7 +224,7 @@ async fn run(
     let records: u64 = runs.iter().flatten().map(|run| run.records).sum();
     events(Event::Started { phase: Phase::PreScan, total: records });
     let source = request.source.clone();
-    let scanner = Scanner::new(connection, Arc::clone(&decoder), source, runs.clone(), request.mode, early);
+    let scanner = Scanner::new(connection, Arc::clone(&decoder), source, runs.clone(), request, early);
     let Survey { state, mut findings, edges, joins } = scanner.run(&order, events).await?;
     let (plan, steps) = make_plan(&catalog, &order, &state, &edges, &mut findings)?;
     privileges(connection, &catalog, &state, &steps, &mut findings).await?;
@@ -239,6 +244,7 @@ async fn run(
         events(Event::Started { phase: Phase::Load, total: records });
         let source = request.source.clone();
         let mut loader = Loader::new(connection, Arc::clone(&decoder), source, &runs, &joins, &state, &mut findings);
+        loader.interrupted = Some(request.interrupted);
         loader.run(&steps, events).await?;
         loaded = loader.loaded;
         if !findings.has_errors() {

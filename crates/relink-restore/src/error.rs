@@ -23,6 +23,9 @@ pub enum Error {
         #[source]
         error: Box<DbError>,
     },
+    /// The caller asked for an end.
+    #[error("interrupted")]
+    Interrupted,
     /// The configuration does not fit the database.
     #[error("the configuration does not fit the database")]
     Config(Vec<ConfigError>),

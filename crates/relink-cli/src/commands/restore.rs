@@ -1,6 +1,12 @@
 //! `relink restore`: read, check, load, validate, then commit or roll back.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, Dialect, TransactionKind};
@@ -47,7 +53,10 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     };
     let precheck =
         |catalog: &Catalog, dialect: &dyn Dialect| relink_validate::plan(catalog, &config, dialect).map(|_| ());
+    let interrupted = Arc::new(AtomicBool::new(false));
+    tokio::spawn(listen(Arc::clone(&interrupted)));
     let request = Request {
+        interrupted: &interrupted,
         source: source.clone(),
         index,
         config: &config,
@@ -75,6 +84,10 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
         relink_validate::Status::Error => true,
     };
     let sound = validation.as_ref().is_none_or(|report| !report.checks.iter().any(broken));
+    if interrupted.load(Ordering::Relaxed) {
+        applied.roll_back().await?;
+        return Err(relink_restore::Error::Interrupted.into());
+    }
     let report = if !sound {
         applied.roll_back_invalid().await
     } else if applied.is_open() && !arguments.dry_run {
@@ -151,6 +164,13 @@ fn exit(report: &Report) -> Exit {
     let errors = report.findings.iter().filter(|group| group.severity == Severity::Error);
     let privileges = errors.clone().all(|group| group.code == relink_restore::code::MISSING_PRIVILEGE);
     if privileges { Exit::Database } else { Exit::Refused }
+}
+
+/// Waits for the user's Ctrl-C. The restore then rolls back by itself, so that nothing stays, also where a rollback alone would not do.
+async fn listen(interrupted: Arc<AtomicBool>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        interrupted.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Opens and indexes the export.

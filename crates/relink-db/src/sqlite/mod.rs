@@ -39,7 +39,7 @@ pub(crate) async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn
         server: opened.server,
         statements: StatementCache::new(SqlBuilder::Sqlite),
         access,
-        created: opened.created,
+        created: opened.created.map(Created),
         transaction: None,
         deferral: None,
     }))
@@ -52,13 +52,29 @@ struct SqliteFile {
     server: ServerInfo,
     statements: StatementCache,
     access: Access,
-    created: Option<PathBuf>,
+    created: Option<Created>,
     transaction: Option<TransactionKind>,
     /// In a write transaction.
     deferral: Option<Deferral>,
 }
 
+/// A file that this connection created. Unless something is kept in it, it goes when the connection does, also where that is dropped
+/// because the program was interrupted.
+struct Created(PathBuf);
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        // There is nobody left to tell; an empty file is all that stays.
+        let _ = connect::remove(&self.0);
+    }
+}
+
 impl SqliteFile {
+    fn keep_created(&mut self) {
+        // Forgotten, not dropped: the file stays.
+        std::mem::forget(self.created.take());
+    }
+
     /// Runs one or several statements without parameters.
     async fn run(&mut self, sql: &str) -> Result<(), DbError> {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(|_| ()).map_err(statement_error)
@@ -137,6 +153,7 @@ impl Connection for SqliteFile {
 
     async fn commit(&mut self) -> Result<(), DbError> {
         self.run("COMMIT").await?;
+        self.keep_created();
         self.ended().await
     }
 
@@ -251,13 +268,14 @@ impl Connection for SqliteFile {
         dropped.and(ended)
     }
 
-    async fn close(self: Box<Self>) -> Result<(), DbError> {
+    async fn close(mut self: Box<Self>) -> Result<(), DbError> {
+        self.keep_created();
         self.connection.close().await.map_err(statement_error)
     }
 
     async fn discard_created(self: Box<Self>) -> Result<(), DbError> {
-        let created = self.created.clone();
-        self.close().await?;
-        created.map_or(Ok(()), |path| connect::remove(&path))
+        let Self { connection, created, .. } = *self;
+        connection.close().await.map_err(statement_error)?;
+        created.map_or(Ok(()), |created| connect::remove(&created.0))
     }
 }

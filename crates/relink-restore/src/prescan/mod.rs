@@ -9,7 +9,10 @@ mod tree;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use relink_db::Connection;
@@ -18,7 +21,7 @@ use relink_graph::{EdgeRef, LoadOrder, LoadStep};
 use relink_model::{Catalog, Enforcement, Finding, MatchKind, RelationId, RelationName, Value};
 
 use crate::{
-    Error, Event, Mode, Phase, code,
+    Error, Event, Mode, Phase, Request, code,
     decode::{Cell, Decoder, Problem, Row, excerpt},
     findings::{Findings, Spot, finding},
     index::{IndexId, IndexRegistry, Roles},
@@ -50,6 +53,7 @@ pub(crate) struct Scanner<'a> {
     /// The runs of each relation's records.
     pub(crate) runs: Vec<Vec<Run>>,
     pub(crate) mode: Mode,
+    interrupted: &'a AtomicBool,
     pub(crate) state: State,
     pub(crate) findings: Findings,
     /// Relations of which it is known whether they hold rows.
@@ -80,7 +84,7 @@ impl<'a> Scanner<'a> {
         decoder: Arc<Decoder>,
         source: Source,
         runs: Vec<Vec<Run>>,
-        mode: Mode,
+        request: &Request<'a>,
         findings: Findings,
     ) -> Self {
         let state = State::new(&decoder.catalog, &decoder.registry, &decoder.mapping);
@@ -94,7 +98,8 @@ impl<'a> Scanner<'a> {
             asked: HashSet::new(),
             source,
             runs,
-            mode,
+            mode: request.mode,
+            interrupted: request.interrupted,
             state,
             edges: Vec::new(),
             component: Vec::new(),
@@ -194,6 +199,9 @@ impl<'a> Scanner<'a> {
         }
         let mut rows = stream::rows(&self.source, &self.decoder, Order::File(runs));
         while let Some(chunk) = rows.recv().await {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
             let chunk = chunk?;
             *done += chunk.len() as u64;
             let mut works = Vec::with_capacity(chunk.len());
