@@ -44,7 +44,7 @@ pub fn measure(mut command: Command, server: Option<&Server>) -> io::Result<Usag
     // A file takes any amount without a reader beside it, and is no terminal to draw progress on.
     let mut printed = tempfile::tempfile()?;
     command.stdout(printed.try_clone()?).stderr(printed.try_clone()?);
-    let server_cpu = || server.map_or(Duration::ZERO, Server::cpu);
+    let server_cpu = || server.map_or(Duration::ZERO, |server| server.cpu());
     let before = server_cpu();
     let begun = Instant::now();
     let mut child = command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// CPU time since the server's start, with that of its child processes, the ended ones included.
-    pub(crate) fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(self) -> Duration {
         let ticks: u64 = processes()
             .filter_map(|process| Some((process, Stat::of(process)?)))
             .filter(|(process, stat)| *process == self.process || stat.parent == self.process)

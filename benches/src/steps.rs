@@ -4,6 +4,7 @@
 use std::{
     error::Error,
     path::Path,
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
@@ -52,7 +53,7 @@ impl<'a> Clock<'a> {
     }
 
     fn cpu_so_far(&self) -> (Duration, Duration) {
-        (own_cpu(), self.server.map_or(Duration::ZERO, Server::cpu))
+        (own_cpu(), self.server.map_or(Duration::ZERO, |server| server.cpu()))
     }
 
     fn next(&mut self, name: &'static str) {
@@ -93,8 +94,16 @@ pub async fn steps(
     let connection = relink_db::connect(&url.parse()?, Access::ReadWrite).await?;
     // The rules are planned after loading here, where that is timed.
     let precheck = |_: &Catalog, _: &dyn Dialect| Ok(());
-    let request =
-        Request { source, index, config, mode: Mode::Insert, dry_run: false, schema: None, precheck: &precheck };
+    let request = Request {
+        source,
+        index,
+        config,
+        mode: Mode::Insert,
+        dry_run: false,
+        schema: None,
+        interrupted: &AtomicBool::new(false),
+        precheck: &precheck,
+    };
     let mut events = |event| {
         if let Event::Started { phase, .. } = event {
             clock.next(match phase {

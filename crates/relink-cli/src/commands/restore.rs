@@ -15,6 +15,7 @@ use relink_model::{Catalog, Config, Severity};
 use relink_restore::{Applied, Mode, Report, Request, SchemaScript, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::validate;
 use crate::{
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     let url = super::database_url(arguments.into.as_deref(), "name it with --into URL")?;
     let config = config::load(arguments.config.as_deref())?;
     let now = validate::now(&config)?;
+    let interrupted = listen();
     let mut progress = Progress::new();
     let (source, index) = read(arguments, &mut progress)?;
     let access = if arguments.schema.is_some() { Access::Create } else { Access::ReadWrite };
@@ -53,8 +55,6 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     };
     let precheck =
         |catalog: &Catalog, dialect: &dyn Dialect| relink_validate::plan(catalog, &config, dialect).map(|_| ());
-    let interrupted = Arc::new(AtomicBool::new(false));
-    tokio::spawn(listen(Arc::clone(&interrupted)));
     let request = Request {
         interrupted: &interrupted,
         source: source.clone(),
@@ -166,11 +166,19 @@ fn exit(report: &Report) -> Exit {
     if privileges { Exit::Database } else { Exit::Refused }
 }
 
-/// Waits for the user's Ctrl-C. The restore then rolls back by itself, so that nothing stays, also where a rollback alone would not do.
-async fn listen(interrupted: Arc<AtomicBool>) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        interrupted.store(true, Ordering::Relaxed);
+/// Listens for the user's Ctrl-C from now on. The restore then rolls back by itself, so that nothing stays, also where a rollback alone
+/// would not do. Where signals cannot be had, Ctrl-C ends the program as it always does.
+fn listen() -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    if let Ok(mut signal) = signal(SignalKind::interrupt()) {
+        let interrupted = Arc::clone(&interrupted);
+        tokio::spawn(async move {
+            if signal.recv().await.is_some() {
+                interrupted.store(true, Ordering::Relaxed);
+            }
+        });
     }
+    interrupted
 }
 
 /// Opens and indexes the export.
