@@ -150,6 +150,10 @@ impl Connection for Faulty {
         through!(self, self.inner.insert(target, rows))
     }
 
+    fn rows_inserted_whole(&self, target: &InsertTarget) -> Option<usize> {
+        self.inner.rows_inserted_whole(target)
+    }
+
     async fn update_by_key(
         &mut self,
         relation: &Relation,

@@ -124,6 +124,10 @@ pub trait Connection: Send {
     /// rows of earlier statements of this call may have been written: callers set a savepoint.
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError>;
 
+    /// How many rows one call of [`Self::insert`] writes whole or not at all, where a call that fails leaves the transaction as it was before: no
+    /// savepoint is needed around so many. `None` where one always is.
+    fn rows_inserted_whole(&self, target: &InsertTarget) -> Option<usize>;
+
     /// Sets columns of rows named by key: each of `rows` holds the values of `set`, then those of `key`. One statement per row.
     /// Returns the rows affected (matched) in all.
     async fn update_by_key(

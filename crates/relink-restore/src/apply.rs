@@ -85,6 +85,8 @@ struct Batch {
     rows: Vec<Vec<Value>>,
     origins: Vec<Origin>,
     bytes: usize,
+    /// Rows that fill it.
+    rows_max: usize,
 }
 
 /// References to be set once the rows of the cycle are in: relation and columns set, then the values with those of the primary key.
@@ -299,7 +301,7 @@ impl<'a> Loader<'a> {
         origin: Origin,
     ) -> Result<(), Error> {
         let mut at = batches.open.iter().position(|batch| Arc::ptr_eq(&batch.target, target));
-        let full = |batch: &Batch| batch.rows.len() >= BATCH_ROWS || batch.bytes >= BATCH_BYTES;
+        let full = |batch: &Batch| batch.rows.len() >= batch.rows_max || batch.bytes >= BATCH_BYTES;
         if let Some(open) = at.filter(|at| full(&batches.open[*at])) {
             self.flush(batches.open.swap_remove(open)).await?;
             at = None;
@@ -308,8 +310,10 @@ impl<'a> Loader<'a> {
             if batches.ordered || batches.open.len() >= BATCHES_OPEN_MAX {
                 self.flush_all(batches).await?;
             }
+            // One statement for each batch, where that spares the savepoint.
+            let rows_max = self.connection.rows_inserted_whole(target).unwrap_or(BATCH_ROWS).min(BATCH_ROWS);
             let target = Arc::clone(target);
-            batches.open.push(Batch { relation, target, rows: Vec::new(), origins: Vec::new(), bytes: 0 });
+            batches.open.push(Batch { relation, target, rows: Vec::new(), origins: Vec::new(), bytes: 0, rows_max });
             at = Some(batches.open.len() - 1);
         }
         let batch = &mut batches.open[at.expect("found or just made")];
@@ -337,7 +341,7 @@ impl<'a> Loader<'a> {
             }
             let whole = part.len() == batch.rows.len();
             let rows = &batch.rows[part.clone()];
-            match self.try_insert(&batch.target, rows).await? {
+            match self.try_insert(batch.relation, &batch.target, rows).await? {
                 Ok(()) => {
                     let loaded = self.loaded.entry(batch.relation).or_default();
                     let count = rows.len() as u64;
@@ -356,11 +360,23 @@ impl<'a> Loader<'a> {
     }
 
     /// Inserts under a savepoint. The inner error blames a row; the outer one ends the restore.
-    async fn try_insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<Result<(), DbError>, Error> {
-        self.connection.savepoint(SAVEPOINT).await?;
+    async fn try_insert(
+        &mut self,
+        relation: RelationId,
+        target: &InsertTarget,
+        rows: &[Vec<Value>],
+    ) -> Result<Result<(), DbError>, Error> {
+        // A trigger may raise an error that ends the whole transaction; the missing savepoint then tells.
+        let triggers = !self.decoder.catalog.relation(relation).triggers.is_empty();
+        let whole = self.connection.rows_inserted_whole(target).is_some_and(|whole| !triggers && rows.len() <= whole);
+        if !whole {
+            self.connection.savepoint(SAVEPOINT).await?;
+        }
         match self.connection.insert(target, rows).await {
             Ok(affected) if affected == rows.len() as u64 => {
-                self.connection.release(SAVEPOINT).await?;
+                if !whole {
+                    self.connection.release(SAVEPOINT).await?;
+                }
                 Ok(Ok(()))
             }
             Ok(affected) => Err(Error::Accounting {
@@ -369,8 +385,10 @@ impl<'a> Loader<'a> {
                 found: affected,
             }),
             Err(error) if error.blames_rows() => {
-                self.connection.rollback_to(SAVEPOINT).await?;
-                self.connection.release(SAVEPOINT).await?;
+                if !whole {
+                    self.connection.rollback_to(SAVEPOINT).await?;
+                    self.connection.release(SAVEPOINT).await?;
+                }
                 Ok(Err(error))
             }
             Err(error) => Err(error.into()),

@@ -119,6 +119,11 @@ impl Connection for MySqlDatabase {
         self.insert_rows(target, rows).await
     }
 
+    fn rows_inserted_whole(&self, _: &InsertTarget) -> Option<usize> {
+        // Rows past max_allowed_packet go in several statements, whatever their number.
+        None
+    }
+
     async fn update_by_key(
         &mut self,
         relation: &Relation,

@@ -169,6 +169,11 @@ impl Connection for PostgresConnection {
         self.insert_rows(target, rows).await
     }
 
+    fn rows_inserted_whole(&self, _: &InsertTarget) -> Option<usize> {
+        // A statement that fails ends the transaction.
+        None
+    }
+
     async fn update_by_key(
         &mut self,
         relation: &Relation,

@@ -202,6 +202,10 @@ impl Connection for SqliteFile {
         write::insert(&mut self.connection, &self.dialect, &mut self.statements, target, rows).await
     }
 
+    fn rows_inserted_whole(&self, target: &InsertTarget) -> Option<usize> {
+        Some(write::chunk_rows(&self.dialect, target))
+    }
+
     async fn update_by_key(
         &mut self,
         relation: &Relation,

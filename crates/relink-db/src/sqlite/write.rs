@@ -31,7 +31,7 @@ pub(super) async fn insert(
 ) -> Result<u64, DbError> {
     let guards: Vec<Guard> = target.columns.iter().map(|column| Guard::of(&column.data_type)).collect();
     let columns = target.columns.len();
-    let chunk = rows_per_statement(columns, dialect.capabilities().parameters_max, ROWS_PER_STATEMENT_MAX);
+    let chunk = chunk_rows(dialect, target);
     let mut affected = 0;
     for rows in rows.chunks(chunk) {
         let statement = statements.insert(dialect, target, rows.len());
@@ -107,6 +107,11 @@ pub(super) fn exactness(data_type: &ColumnType) -> Option<Exactness> {
     }
 }
 
+/// Rows of one statement. `INSERT OR ABORT` takes back what a failing statement has written, and no more.
+pub(super) fn chunk_rows(dialect: &SqliteDialect, target: &InsertTarget) -> usize {
+    rows_per_statement(target.columns.len(), dialect.capabilities().parameters_max, ROWS_PER_STATEMENT_MAX)
+}
+
 /// What must hold for a text to come back as it went in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Guard {
@@ -145,6 +150,13 @@ impl Guard {
     }
 
     fn survives(self, text: &str) -> bool {
+        // A double keeps fifteen digits, whichever they are.
+        if self == Self::Number
+            && text.len() <= 15
+            && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
+        {
+            return true;
+        }
         let number = text.trim_matches(|c: char| c.is_ascii_whitespace());
         // SQLite reads neither "inf" nor "nan" nor hexadecimal as numbers.
         if !number.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
