@@ -112,7 +112,7 @@ def test_natural_primary_keys_alone_restore_right_or_are_refused_with_the_refere
         case.judge()
         return
     assert database.fingerprint() == before
-    assert {finding["code"] for finding in run.findings()} == {"restore::unnamed-reference"}, run
+    assert {finding["code"] for finding in run.findings() if finding["severity"] == "error"} == {"restore::unnamed-reference"}, run
 
 
 @pytest.mark.parametrize("name", ["django_oscar_sandbox", "wagtail_bakerydemo"])
