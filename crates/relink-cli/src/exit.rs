@@ -116,7 +116,7 @@ impl Failure {
 fn restore_exit(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Export(_) => Exit::Export,
-        RestoreError::Config(_) | RestoreError::TimeZone { .. } => Exit::Usage,
+        RestoreError::Config(_) => Exit::Usage,
         RestoreError::Db(error) => database_exit(error),
         RestoreError::CommitUnknown(_) => Exit::Database,
         RestoreError::LeftBehind { error, .. } => restore_exit(error),

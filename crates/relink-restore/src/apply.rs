@@ -3,19 +3,16 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use relink_db::{Connection, DbError, InsertColumn, InsertTarget};
-use relink_export::{Run, Source};
+use relink_export::Run;
 use relink_graph::{EdgeRef, Way};
 use relink_model::{Counts, Outcome, RelationId, Value};
 
 use crate::{
-    Error, Event, Phase, code,
+    Error, Event, Phase, Request, code,
     decode::{Cell, Decoder, Row, Shape},
     findings::{Findings, Spot, finding},
     key::Ordinal,
@@ -76,6 +73,10 @@ impl Origin {
     fn of(row: &Row, bytes: usize) -> Self {
         Self { label: row.label, file_ordinal: row.file_ordinal, offset: row.offset, bytes, record: None }
     }
+
+    fn spot(self) -> Spot<'static> {
+        Spot { label: self.label, file_ordinal: self.file_ordinal, offset: self.offset, field: None }
+    }
 }
 
 /// Rows of one relation and shape, waiting to be inserted.
@@ -96,14 +97,12 @@ type Patches = HashMap<EdgeRef, Vec<Vec<Value>>>;
 pub(crate) struct Loader<'a> {
     pub(crate) connection: &'a mut dyn Connection,
     pub(crate) decoder: Arc<Decoder>,
-    pub(crate) source: Source,
+    request: &'a Request<'a>,
     pub(crate) runs: &'a [Vec<Run>],
     pub(crate) joins: &'a HashMap<RelationId, Vec<(RelationId, JoinField)>>,
     pub(crate) state: &'a State,
     pub(crate) findings: &'a mut Findings,
     pub(crate) loaded: HashMap<RelationId, Loaded>,
-    /// See [`crate::Request::interrupted`].
-    pub(crate) interrupted: Option<&'a AtomicBool>,
     targets: HashMap<(RelationId, Vec<usize>), Arc<InsertTarget>>,
     /// By address of the shape; shapes live as long as the decoder.
     insertions: HashMap<usize, Insertion>,
@@ -118,7 +117,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn new(
         connection: &'a mut dyn Connection,
         decoder: Arc<Decoder>,
-        source: Source,
+        request: &'a Request<'a>,
         runs: &'a [Vec<Run>],
         joins: &'a HashMap<RelationId, Vec<(RelationId, JoinField)>>,
         state: &'a State,
@@ -127,13 +126,12 @@ impl<'a> Loader<'a> {
         Self {
             connection,
             decoder,
-            source,
+            request,
             runs,
             joins,
             state,
             findings,
             loaded: HashMap::new(),
-            interrupted: None,
             targets: HashMap::new(),
             insertions: HashMap::new(),
             patches: HashMap::new(),
@@ -205,10 +203,10 @@ impl<'a> Loader<'a> {
         order: Order,
         events: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
-        let mut rows = stream::rows(&self.source, &self.decoder, order);
+        let mut rows = stream::rows(&self.request.source, &self.decoder, order);
         let mut batches = Batches { ordered: step.ordered, ..Batches::default() };
         while let Some(chunk) = rows.recv().await {
-            if self.interrupted.is_some_and(|interrupted| interrupted.load(Ordering::Relaxed)) {
+            if self.request.interrupted.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             let chunk = chunk?;
@@ -254,7 +252,7 @@ impl<'a> Loader<'a> {
             let target = Arc::new(insert_target(relation, &columns));
             let joining = Joining::new(&self.decoder.registry, field, state.records());
             let runs = self.runs[source.index()].clone();
-            let mut rows = stream::rows(&self.source, &self.decoder, Order::File(runs));
+            let mut rows = stream::rows(&self.request.source, &self.decoder, Order::File(runs));
             let mut batches = Batches::default();
             while let Some(chunk) = rows.recv().await {
                 for (row, _) in chunk? {
@@ -402,8 +400,7 @@ impl<'a> Loader<'a> {
         let catalog = Arc::clone(&self.decoder.catalog);
         let message = "references a record that was refused, directly or through others";
         let found = finding(code::FOLLOWS_REFUSED, &catalog.relation(relation).name, message);
-        let spot = Spot { label: origin.label, file_ordinal: origin.file_ordinal, offset: origin.offset, field: None };
-        Ok(self.findings.add(found, Some(spot), None)?)
+        Ok(self.findings.add(found, Some(origin.spot()), None)?)
     }
 
     fn refuse(&mut self, relation: RelationId, origin: Origin, error: DbError) -> Result<(), Error> {
@@ -415,8 +412,7 @@ impl<'a> Loader<'a> {
         found.constraint = error.constraint;
         found.field = error.column;
         found.help = error.detail;
-        let spot = Spot { label: origin.label, file_ordinal: origin.file_ordinal, offset: origin.offset, field: None };
-        Ok(self.findings.add(found, Some(spot), None)?)
+        Ok(self.findings.add(found, Some(origin.spot()), None)?)
     }
 
     /// Where rows of this shape go: the columns in the table's order, whatever the order of the fields, so that all rows with the same

@@ -8,7 +8,7 @@ use std::{
 use relink_db::{Capabilities, Connection, DbError, DbErrorKind, Dialect, NumberingState, TransactionKind};
 use relink_export::{Format, FormatFamily, Index, Run, Source};
 use relink_graph::{Abilities, LoadOrder};
-use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, Value, config::ConfigError};
+use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, config::ConfigError};
 
 use crate::{
     Error, Event, Mode, Phase,
@@ -19,6 +19,7 @@ use crate::{
     findings::{Findings, finding},
     index::IndexRegistry,
     mapping::{LabelTarget, Mapping},
+    per_relation,
     plan::{self, Plan, Step},
     prescan::{Scanner, Survey},
     report::{ExportFacts, IgnoredLabel, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Status},
@@ -223,8 +224,7 @@ async fn run(
     let order = relink_graph::load_order(&catalog, abilities, None);
     let records: u64 = runs.iter().flatten().map(|run| run.records).sum();
     events(Event::Started { phase: Phase::PreScan, total: records });
-    let source = request.source.clone();
-    let scanner = Scanner::new(connection, Arc::clone(&decoder), source, runs.clone(), request, early);
+    let scanner = Scanner::new(connection, Arc::clone(&decoder), runs.clone(), request, early);
     let Survey { state, mut findings, edges, joins } = scanner.run(&order, events).await?;
     let (plan, steps) = make_plan(&catalog, &order, &state, &edges, &mut findings)?;
     privileges(connection, &catalog, &state, &steps, &mut findings).await?;
@@ -242,9 +242,7 @@ async fn run(
         }
         let before = count(connection, &catalog, &touched).await?;
         events(Event::Started { phase: Phase::Load, total: records });
-        let source = request.source.clone();
-        let mut loader = Loader::new(connection, Arc::clone(&decoder), source, &runs, &joins, &state, &mut findings);
-        loader.interrupted = Some(request.interrupted);
+        let mut loader = Loader::new(connection, Arc::clone(&decoder), request, &runs, &joins, &state, &mut findings);
         loader.run(&steps, events).await?;
         loaded = loader.loaded;
         if !findings.has_errors() {
@@ -295,7 +293,8 @@ async fn open(
 
 fn time_zone(config: &Config) -> Result<Option<jiff::tz::TimeZone>, Error> {
     let Some(name) = &config.run.timezone else { return Ok(None) };
-    jiff::tz::TimeZone::get(name).map(Some).map_err(|_| Error::TimeZone { name: name.clone() })
+    let unknown = |_| Error::Config(vec![ConfigError::TimeZone { name: name.clone() }]);
+    jiff::tz::TimeZone::get(name).map(Some).map_err(unknown)
 }
 
 /// What the foreign-key graph needs to know of a database.
@@ -429,28 +428,14 @@ fn make_plan(
     }
 }
 
-/// Rows of each relation, in one statement for a few hundred of them.
+/// Rows of each relation.
 async fn count(
     connection: &mut dyn Connection,
     catalog: &Catalog,
     relations: &[RelationId],
 ) -> Result<HashMap<RelationId, i64>, Error> {
-    const RELATIONS_PER_STATEMENT: usize = 200;
-    let mut counts = HashMap::new();
-    for relations in relations.chunks(RELATIONS_PER_STATEMENT) {
-        let dialect = connection.dialect();
-        let parts = relations.iter().map(|id| {
-            let name = dialect.quote_relation(&catalog.relation(*id).name);
-            format!("SELECT {} AS relation, count(*) AS found FROM {name}", id.0)
-        });
-        let sql = parts.collect::<Vec<_>>().join(" UNION ALL ");
-        for row in connection.query(&sql, &[]).await? {
-            if let [Value::Int(id), Value::Int(found)] = row[..] {
-                counts.insert(RelationId(id as u32), found);
-            }
-        }
-    }
-    Ok(counts)
+    let question = |name: &str| format!("count(*) AS found FROM {name}");
+    Ok(per_relation::ask(connection, catalog, relations, question).await?.into_iter().collect())
 }
 
 /// Puts the counters of the loaded relations past their highest values.

@@ -59,10 +59,4 @@ pub enum Error {
         /// The relation.
         relation: RelationName,
     },
-    /// A time zone that is not known.
-    #[error("the time zone {name:?} of the configuration is not known")]
-    TimeZone {
-        /// As configured.
-        name: String,
-    },
 }

@@ -16,6 +16,7 @@ mod index;
 mod key;
 mod mapping;
 mod natural;
+mod per_relation;
 mod plan;
 mod prescan;
 pub mod profile;

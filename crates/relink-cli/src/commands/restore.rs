@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use relink_db::{Access, DatabaseUrl, Dialect, TransactionKind};
+use relink_db::{Access, DatabaseUrl, Dialect};
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
 use relink_model::{Catalog, Config, Severity};
 use relink_restore::{Applied, Mode, Report, Request, SchemaScript, Status};
@@ -126,7 +126,9 @@ async fn stood_before(
     if failed.is_empty() {
         return Vec::new();
     }
-    let Ok(before) = validate_before(url, config, now, &failed).await else { return Vec::new() };
+    let options = relink_validate::Options { now, samples_max: 0, only: None };
+    let again = |check: &relink_validate::Check| failed.iter().any(|failed| failed.id == check.id);
+    let Ok(before) = validate::measure(url, config, &options, again, &mut |_| {}).await else { return Vec::new() };
     let as_many = |check: &&&relink_validate::CheckResult| {
         let earlier = before.checks.iter().find(|earlier| earlier.id == check.id);
         earlier.is_some_and(|earlier| {
@@ -134,24 +136,6 @@ async fn stood_before(
         })
     };
     failed.iter().filter(as_many).map(|check| check.id.clone()).collect()
-}
-
-async fn validate_before(
-    url: &DatabaseUrl,
-    config: &Config,
-    now: Timestamp,
-    failed: &[&relink_validate::CheckResult],
-) -> Result<relink_validate::Report, Failure> {
-    let mut connection = super::connect(url, Access::ReadOnly).await?;
-    connection.begin(TransactionKind::Snapshot).await?;
-    let mut catalog = connection.introspect().await?;
-    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
-    let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    checks.retain(|check| failed.iter().any(|failed| failed.id == check.id));
-    let options = relink_validate::Options { now, samples_max: 0, only: None };
-    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, &options, &mut |_| {}).await?;
-    connection.close().await?;
-    Ok(report)
 }
 
 /// A role that may not do this is refused by the database; anything else that stops a restore is a refusal of relink's.

@@ -1,9 +1,9 @@
 //! `relink validate`: everything that the schema promises, and the rules, measured on the data.
 
 use jiff::Timestamp;
-use relink_db::{Access, TransactionKind};
+use relink_db::{Access, DatabaseUrl, TransactionKind};
 use relink_model::{Config, Severity};
-use relink_validate::{Event, Options, Report};
+use relink_validate::{Check, Event, Options, Report};
 
 use crate::{
     args::{FailOn, ReportFormat, ValidateArguments},
@@ -16,26 +16,36 @@ use crate::{
 pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     let url = super::database_url(arguments.url.as_deref(), "give its URL")?;
     let config = config::load(arguments.config.as_deref())?;
-    let mut connection = super::connect(&url, Access::ReadOnly).await?;
-    connection.begin(TransactionKind::Snapshot).await?;
-    let mut catalog = connection.introspect().await?;
-    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
-    let checks = relink_validate::plan(&catalog, &config, connection.dialect()).map_err(Failure::Config)?;
     let options = Options { now: now(&config)?, samples_max: arguments.max_samples, only: None };
     let mut progress = Progress::new();
-    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, &options, &mut |event| {
-        show(&mut progress, &event);
-    })
-    .await;
+    let report = measure(&url, &config, &options, |_| true, &mut |event| show(&mut progress, &event)).await;
     progress.finish();
     let report = report?;
-    connection.rollback().await?;
-    connection.close().await?;
     match arguments.format {
         ReportFormat::Text => super::print(&validation::render(&report, diagnostics::colour_on_stdout())),
         ReportFormat::Json => super::print_json(&report),
     }
     Ok(exit(&report, arguments.fail_on))
+}
+
+/// Makes the wanted checks over a connection and in a snapshot of its own.
+pub(crate) async fn measure(
+    url: &DatabaseUrl,
+    config: &Config,
+    options: &Options,
+    wanted: impl Fn(&Check) -> bool,
+    events: &mut dyn FnMut(Event),
+) -> Result<Report, Failure> {
+    let mut connection = super::connect(url, Access::ReadOnly).await?;
+    connection.begin(TransactionKind::Snapshot).await?;
+    let mut catalog = connection.introspect().await?;
+    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
+    let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    checks.retain(wanted);
+    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, events).await?;
+    connection.rollback().await?;
+    connection.close().await?;
+    Ok(report)
 }
 
 /// The instant that counts as now.

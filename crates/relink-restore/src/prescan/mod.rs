@@ -27,6 +27,7 @@ use crate::{
     index::{IndexId, IndexRegistry, Roles},
     key::{Key, Ordinal},
     mapping::{JoinField, Mapping},
+    per_relation,
     rows::RowEdge,
     state::{self, External, Position, Resolution, State},
     stream::{self, Order},
@@ -82,7 +83,6 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(
         connection: &'a mut dyn Connection,
         decoder: Arc<Decoder>,
-        source: Source,
         runs: Vec<Vec<Run>>,
         request: &Request<'a>,
         findings: Findings,
@@ -96,7 +96,7 @@ impl<'a> Scanner<'a> {
             decoder,
             findings,
             asked: HashSet::new(),
-            source,
+            source: request.source.clone(),
             runs,
             mode: request.mode,
             interrupted: request.interrupted,
@@ -154,25 +154,12 @@ impl<'a> Scanner<'a> {
     /// Asks which of these relations hold rows, where that is not known yet: a statement for a few hundred of them. Relations that the
     /// restore does not look at are never asked for: the role may not read them.
     async fn find_rows(&mut self, ids: impl Iterator<Item = RelationId>) -> Result<(), Error> {
-        const RELATIONS_PER_STATEMENT: usize = 200;
         let catalog = Arc::clone(&self.catalog);
         let unknown: BTreeSet<RelationId> = ids.filter(|id| self.asked.insert(*id)).collect();
         let unknown: Vec<RelationId> = unknown.into_iter().collect();
-        for ids in unknown.chunks(RELATIONS_PER_STATEMENT) {
-            let dialect = self.connection.dialect();
-            let parts = ids.iter().map(|id| {
-                let name = dialect.quote_relation(&catalog.relation(*id).name);
-                format!(
-                    "SELECT {} AS relation, CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END AS found",
-                    id.0
-                )
-            });
-            let sql = parts.collect::<Vec<_>>().join(" UNION ALL ");
-            for row in self.connection.query(&sql, &[]).await? {
-                if let [Value::Int(id), Value::Int(1)] = row[..] {
-                    self.state.relations[id as usize].has_rows = true;
-                }
-            }
+        let question = |name: &str| format!("CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END AS found");
+        for (id, found) in per_relation::ask(self.connection, &catalog, &unknown, question).await? {
+            self.state.relation_mut(id).has_rows = found == 1;
         }
         Ok(())
     }
@@ -333,17 +320,18 @@ impl<'a> Scanner<'a> {
     /// for the end of the component, unless this is it.
     async fn settle(&mut self, mut works: Vec<Work>, last: bool) -> Result<(), Error> {
         // A row that is settled may be what the natural key of another goes through, so this repeats until nothing changes any more.
+        let waits = |works: &[Work]| works.iter().any(|work| work.settled.contains(&false));
         loop {
             let before = progress(&works);
             self.resolve_all(&mut works, false).await?;
             for work in &mut works {
                 self.file(work, false)?;
             }
-            if progress(&works) == before {
+            if !waits(&works) || progress(&works) == before {
                 break;
             }
         }
-        if last {
+        if last && waits(&works) {
             self.resolve_all(&mut works, true).await?;
             for work in &mut works {
                 self.file(work, false)?;
