@@ -117,7 +117,7 @@ SQL
         cat "$servers_dir/mariadb-install-db.log" >&2
         return 1
     fi
-    (as_account "$account" "$mariadbd" --no-defaults --datadir="$dir/data" --socket="$dir/socket" --pid-file="$dir/pid" \
+    (as_account "$account" "$mariadbd" --no-defaults --datadir="$dir/data" --socket="$dir/socket" --pid-file="$dir/pid" --tmpdir="$dir" \
         --port="$port" --bind-address=127.0.0.1 --skip-name-resolve --init-file="$dir/init.sql" --character-set-server=utf8mb4 \
         --max-connections=200 --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --innodb-buffer-pool-size=256M \
         --innodb-log-file-size=256M --skip-log-bin) >"$servers_dir/mariadb.log" 2>&1 &

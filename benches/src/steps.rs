@@ -11,7 +11,7 @@ use std::{
 use relink_db::{Access, Dialect};
 use relink_export::{OpenOptions, Source};
 use relink_model::{Catalog, Config};
-use relink_restore::{Event, Mode, Phase, Request};
+use relink_restore::{Event, Phase, Request};
 
 use crate::measure::{Server, own_cpu};
 
@@ -98,7 +98,8 @@ pub async fn steps(
         source,
         index,
         config,
-        mode: Mode::Insert,
+        profiles: &[],
+        options: &relink_restore::Options::default(),
         dry_run: false,
         schema: None,
         interrupted: &AtomicBool::new(false),

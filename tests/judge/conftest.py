@@ -39,6 +39,41 @@ def make_database(tmp_path):
         database.drop()
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory):
+    """Databases that are made once and then only copied: `templates(name, dialect, fill)`."""
+    made: dict[tuple[str, str], Database] = {}
+
+    def template(name: str, dialect: str, fill) -> Database:
+        if (name, dialect) not in made:
+            if dialect == "sqlite":
+                database: Database = Sqlite(tmp_path_factory.mktemp(name) / f"{name}.sqlite")
+            elif not server_url(dialect):
+                missing(f"no server of {dialect}: use tests/run")
+            else:
+                database = (Postgres if dialect == "postgres" else MySql)(server_url(dialect))
+            made[name, dialect] = database
+            fill(database)
+        return made[name, dialect]
+
+    yield template
+    for database in made.values():
+        database.drop()
+
+
+@pytest.fixture
+def copy_of(make_database):
+    """Makes a copy of a database, which is dropped with the test."""
+
+    def copy(original: Database) -> Database:
+        database = make_database(original.dialect, original.name if isinstance(original, Postgres) else None)
+        if not isinstance(original, Postgres):
+            database.take(original)
+        return database
+
+    return copy
+
+
 @pytest.fixture(params=DIALECTS)
 def dialect(request) -> str:
     return request.param

@@ -18,6 +18,14 @@ IDENTITY = {
     "taggit.taggeditem": ["tag_id", "content_type_id", "object_id"],
 }
 
+# Generic references: table -> the columns of type and id. What they name is compared as what any other reference names.
+GENERIC = {
+    "wagtailcore_modellogentry": [("content_type_id", "object_id")],
+    "wagtailcore_referenceindex": [("base_content_type_id", "object_id"), ("to_content_type_id", "to_object_id")],
+    "wagtailcore_revision": [("base_content_type_id", "object_id")],
+    "wagtailcore_workflowstate": [("base_content_type_id", "object_id")],
+}
+
 
 class Corpus:
     def __init__(self, folder: Path):
@@ -143,6 +151,15 @@ class Picture:
             return self.part(reference.label, self.row(reference.label, value), rest)
         return self.identity(reference.label, value) if self.is_generated(reference.label, reference.column) else value
 
+    def named(self, row: dict, type_column: str, id_column: str):
+        """What a generic reference leads to, where the ids of its model are the database's own."""
+        content_type = self.row("contenttypes.contenttype", row[type_column])
+        label = f"{content_type['app_label']}.{content_type['model']}"
+        value = row[id_column]
+        if label not in self.map.models or not self.is_generated(label, self.map.key_column(label)):
+            return value
+        return self.identity(label, int(value)) if self.row(label, int(value)) else ("no row", value)
+
     def table(self, table: str) -> Counter:
         label = self.map.by_table[table]
         key = self.map.key_column(label)
@@ -156,6 +173,8 @@ class Picture:
                 if column == key and drops_key:
                     continue
                 parts[column] = self.part(label, row, column) if value is not None else None
+            for type_column, id_column in GENERIC.get(table, []):
+                parts[id_column] = self.named(row, type_column, id_column)
             seen[tuple(sorted(parts.items(), key=lambda part: part[0]))] += 1
         return seen
 

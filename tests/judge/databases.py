@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import sqlite3
 import uuid
 from abc import ABC, abstractmethod
@@ -183,6 +184,10 @@ class Sqlite(Database):
                 marks = ", ".join("?" * len(row))
                 connection.execute(f"INSERT INTO {self.quote(table)} ({columns}) VALUES ({marks})", list(row.values()))
             connection.execute("COMMIT")
+
+    def take(self, original: "Sqlite"):
+        """Becomes a copy of another database, which nobody is writing to."""
+        shutil.copyfile(original.path, self.path)
 
     def drop(self):
         for suffix in ("", "-wal", "-shm", "-journal"):
@@ -421,6 +426,26 @@ class MySql(Database):
                 cursor.execute(f"SELECT 1 FROM {self.quote(table)} LIMIT 1")
                 if cursor.fetchone() or counters.get(table, 1) > 1:
                     cursor.execute(f"TRUNCATE TABLE {self.quote(table)}")
+
+    def take(self, original: "MySql"):
+        """Becomes a copy of another database: tables, rows and counters."""
+        with self.connect() as connection:
+            cursor = connection.cursor()
+            cursor.execute("SET foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES'")
+            for table in original.tables():
+                there = f"`{original.name}`.{self.quote(table)}"
+                cursor.execute(f"SHOW CREATE TABLE {there}")
+                cursor.execute(cursor.fetchone()[1])
+                # Generated columns take no value.
+                columns = ", ".join(
+                    self.quote(name)
+                    for (name,) in original.query(
+                        "SELECT column_name FROM information_schema.columns WHERE table_schema = database()"
+                        " AND table_name = %s AND extra NOT LIKE '%%GENERATED%%' ORDER BY ordinal_position",
+                        (table,),
+                    )
+                )
+                cursor.execute(f"INSERT INTO {self.quote(table)} ({columns}) SELECT {columns} FROM {there}")
 
     def drop(self):
         with self.admin() as connection:

@@ -13,6 +13,7 @@ USAGE = 2
 DATABASE = 3
 EXPORT = 4
 REFUSED = 5
+STOPPED = 6
 
 
 @dataclass

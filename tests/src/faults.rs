@@ -7,7 +7,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use relink_db::{
-    Connection, DbError, DbErrorKind, Dialect, InsertTarget, Lookup, NumberingState, ResultRow, TransactionKind,
+    Connection, DbError, DbErrorKind, Dialect, InsertTarget, Intent, Lookup, NumberingState, ResultRow, TransactionKind,
 };
 use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
 
@@ -98,12 +98,8 @@ impl Connection for Faulty {
         through!(self, self.inner.introspect())
     }
 
-    async fn missing_privileges(
-        &mut self,
-        inserted: &[&Relation],
-        updated: &[&Relation],
-    ) -> Result<Vec<String>, DbError> {
-        through!(self, self.inner.missing_privileges(inserted, updated))
+    async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError> {
+        through!(self, self.inner.missing_privileges(intent))
     }
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {
@@ -150,6 +146,14 @@ impl Connection for Faulty {
         through!(self, self.inner.insert(target, rows))
     }
 
+    async fn insert_bulk(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {
+        through!(self, self.inner.insert_bulk(target, rows))
+    }
+
+    async fn insert_raw(&mut self, target: &InsertTarget, row: &[Value]) -> Result<u64, DbError> {
+        through!(self, self.inner.insert_raw(target, row))
+    }
+
     fn rows_inserted_whole(&self, target: &InsertTarget) -> Option<usize> {
         self.inner.rows_inserted_whole(target)
     }
@@ -162,6 +166,33 @@ impl Connection for Faulty {
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError> {
         through!(self, self.inner.update_by_key(relation, set, key, rows))
+    }
+
+    async fn delete_by_key(
+        &mut self,
+        relation: &Relation,
+        key: &[String],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        through!(self, self.inner.delete_by_key(relation, key, rows))
+    }
+
+    async fn delete_all(&mut self, relation: &Relation) -> Result<u64, DbError> {
+        through!(self, self.inner.delete_all(relation))
+    }
+
+    async fn set_null(&mut self, relation: &Relation, columns: &[String]) -> Result<u64, DbError> {
+        through!(self, self.inner.set_null(relation, columns))
+    }
+
+    async fn evaluate(
+        &mut self,
+        relation: &Relation,
+        columns: &[String],
+        rows: &[Vec<Value>],
+        expressions: &[String],
+    ) -> Result<Vec<ResultRow>, DbError> {
+        through!(self, self.inner.evaluate(relation, columns, rows, expressions))
     }
 
     async fn lookup(&mut self, lookup: &Lookup<'_>, keys: &[Vec<Value>]) -> Result<Vec<ResultRow>, DbError> {
@@ -182,6 +213,14 @@ impl Connection for Faulty {
 
     async fn resume(&mut self) -> Result<(), DbError> {
         through!(self, self.inner.resume())
+    }
+
+    async fn disable_triggers(&mut self, relations: &[&Relation]) -> Result<(), DbError> {
+        through!(self, self.inner.disable_triggers(relations))
+    }
+
+    async fn enable_triggers(&mut self) -> Result<(), DbError> {
+        through!(self, self.inner.enable_triggers())
     }
 
     async fn numbering(&mut self, relation: &Relation) -> Result<NumberingState, DbError> {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use relink_db::{Access, Connection, DbError};
 use relink_export::{ExportError, Index, OpenOptions, Source};
-use relink_model::{Config, Counts, Finding, FindingCode, Severity};
-use relink_restore::{Error, Event, Mode, Report, Request, SchemaScript, Status};
+use relink_model::{Config, Counts, Finding, FindingCode, Ids, Severity};
+use relink_restore::{Error, Event, Mode, Options, Rejected, Report, Request, SchemaScript, Status};
 use relink_testkit::TestDatabase;
 use tempfile::TempDir;
 
@@ -14,7 +14,7 @@ use crate::Contents;
 /// An export in a file of its own.
 #[derive(Debug)]
 pub struct Export {
-    _directory: TempDir,
+    _directory: Option<TempDir>,
     path: PathBuf,
 }
 
@@ -27,7 +27,12 @@ impl Export {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = directory.path().join("export.json");
         std::fs::write(&path, content).expect("the temporary directory is writable");
-        Self { _directory: directory, path }
+        Self { _directory: Some(directory), path }
+    }
+
+    /// A file that is there already.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { _directory: None, path: path.into() }
     }
 
     /// The file.
@@ -56,6 +61,8 @@ pub struct Outcome {
     pub report: Report,
     /// The validation before the commit; `None` where the restore was refused.
     pub validation: Option<relink_validate::Report>,
+    /// The records that were not restored, in the order of the export.
+    pub rejected: Vec<Rejected>,
     /// Whether the rows stayed.
     pub committed: bool,
 }
@@ -75,6 +82,47 @@ impl Outcome {
         let [only] = all[..] else { panic!("one finding {code} was expected: {all:#?}") };
         assert_eq!(only.code, code, "{only:#?}");
         only
+    }
+
+    /// The only group of findings of this code.
+    ///
+    /// # Panics
+    /// Where there are none or several.
+    pub fn only_group(&self, code: FindingCode) -> &relink_restore::FindingGroup {
+        let groups: Vec<_> = self.report.findings.iter().filter(|group| group.code == code).collect();
+        let [only] = groups[..] else { panic!("one group {code} was expected: {:#?}", self.told()) };
+        only
+    }
+
+    /// The codes of all findings, each once, in the order in which they were found.
+    pub fn codes(&self) -> Vec<FindingCode> {
+        let mut codes: Vec<FindingCode> = self.report.findings.iter().map(|group| group.code).collect();
+        codes.dedup();
+        codes
+    }
+
+    /// The findings in one line each, for messages: how each is handled, its code, table, field and words.
+    pub fn told(&self) -> Vec<String> {
+        let line = |handling: relink_restore::Handling, finding: &Finding| {
+            let table = finding.relation.as_ref().map(ToString::to_string).unwrap_or_default();
+            let field = finding.field.as_deref().map(|field| format!(".{field}")).unwrap_or_default();
+            format!("{handling:?} {} {table}{field}: {}", finding.code, finding.message)
+        };
+        let groups = self.report.findings.iter();
+        groups.flat_map(|group| group.findings.iter().map(|finding| line(group.handling, finding))).collect()
+    }
+
+    /// The rejected records in one line each: `TABLE RECORD`, then code and field of each link of the chain.
+    pub fn rejections(&self) -> Vec<String> {
+        let link = |reason: &relink_restore::Reason| match &reason.field {
+            Some(field) => format!(" {}({field})", reason.code),
+            None => format!(" {}", reason.code),
+        };
+        let line = |rejected: &Rejected| {
+            let chain: String = rejected.chain.iter().map(link).collect();
+            format!("{} {}{}", rejected.relation, rejected.file_ordinal, chain.replace("restore::", ""))
+        };
+        self.rejected.iter().map(line).collect()
     }
 
     /// The counts of one relation.
@@ -98,19 +146,24 @@ impl Outcome {
         self.report.plan.steps.iter().filter_map(|step| Some(step.cycle.as_ref()?.way.to_string())).collect()
     }
 
-    fn relation(&self, relation: &str) -> &relink_restore::RelationReport {
+    /// What the report says of one relation.
+    ///
+    /// # Panics
+    /// Where the report has no such relation.
+    pub fn relation(&self, relation: &str) -> &relink_restore::RelationReport {
         let found = self.report.relations.iter().find(|found| found.relation.to_string() == relation);
         found.unwrap_or_else(|| panic!("{relation} is not in the report: {:#?}", self.report))
     }
 }
 
+type SetOptions<'a> = Box<dyn FnOnce(&mut Options) + 'a>;
 type Wrap<'a> = Box<dyn FnOnce(Box<dyn Connection>) -> Box<dyn Connection> + 'a>;
 
 /// A restore to be.
 pub struct Restore<'a> {
     export: &'a Export,
     config: Config,
-    mode: Mode,
+    options: Vec<SetOptions<'a>>,
     dry_run: bool,
     schema: Option<String>,
     url: Option<String>,
@@ -120,7 +173,7 @@ pub struct Restore<'a> {
 
 impl std::fmt::Debug for Restore<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Restore").field("export", &self.export).field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("Restore").field("export", &self.export).finish_non_exhaustive()
     }
 }
 
@@ -130,7 +183,7 @@ impl<'a> Restore<'a> {
         Self {
             export,
             config: Config::default(),
-            mode: Mode::Insert,
+            options: Vec::new(),
             dry_run: false,
             schema: None,
             url: None,
@@ -151,8 +204,20 @@ impl<'a> Restore<'a> {
 
     /// `--mode`.
     #[must_use]
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
+    pub fn mode(self, mode: Mode) -> Self {
+        self.options(move |options| options.mode = mode)
+    }
+
+    /// `--ids`.
+    #[must_use]
+    pub fn ids(self, ids: Ids) -> Self {
+        self.options(move |options| options.ids = ids)
+    }
+
+    /// Any other option.
+    #[must_use]
+    pub fn options(mut self, set: impl FnOnce(&mut Options) + 'a) -> Self {
+        self.options.push(Box::new(set));
         self
     }
 
@@ -225,14 +290,21 @@ impl<'a> Restore<'a> {
             connection = wrap(connection);
         }
         let schema = self.schema.take().map(|sql| SchemaScript { name: "schema.sql".to_owned(), sql });
-        let (mode, dry_run) = (self.mode, self.dry_run);
+        let dry_run = self.dry_run;
+        let mut options = Options::of(&self.config);
+        // Every restore of the tests proves itself whole, unless the test says otherwise.
+        options.verify = relink_model::Verify::Full;
+        for set in self.options.drain(..) {
+            set(&mut options);
+        }
         let precheck = |_: &relink_model::Catalog, _: &dyn relink_db::Dialect| Ok(());
         let interrupted = std::sync::atomic::AtomicBool::new(false);
         let request = Request {
             source,
             index,
             config: &self.config,
-            mode,
+            profiles: &[],
+            options: &options,
             dry_run,
             schema,
             precheck: &precheck,
@@ -251,11 +323,12 @@ impl<'a> Restore<'a> {
         } else {
             None
         };
+        let rejected = applied.rejected().to_vec();
         let sound =
             validation.as_ref().is_some_and(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
         let committed = sound && !dry_run;
         let report = if committed { applied.commit().await } else { applied.roll_back().await };
-        Ok(Outcome { report: report.map_err(Failure::Restore)?, validation, committed })
+        Ok(Outcome { report: report.map_err(Failure::Restore)?, validation, rejected, committed })
     }
 }
 
@@ -276,7 +349,11 @@ fn assert_accounts_balance(report: &Report) {
     for relation in &report.relations {
         assert!(relation.counts.balances(), "{relation:#?}");
         if report.status == Status::Restored {
-            assert_eq!(relation.rungs.insert + relation.rungs.row, relation.counts.inserted, "{relation:#?}");
+            assert_eq!(
+                relation.rungs.bulk + relation.rungs.insert + relation.rungs.row + relation.rungs.raw,
+                relation.counts.inserted,
+                "{relation:#?}"
+            );
         }
         totals += relation.counts;
     }

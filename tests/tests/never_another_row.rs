@@ -145,7 +145,7 @@ fn a_table_declared_to_replace_rows_replaces_none() {
     database.run("CREATE TABLE t (id integer PRIMARY KEY, a text UNIQUE ON CONFLICT REPLACE, b text UNIQUE);");
     database.run("INSERT INTO t VALUES (1, 'x', 'y');");
     let outcome = Restore::of(&Export::new(r#"{"t": [{"id": 2, "a": "x", "b": "z"}]}"#)).into(&database);
-    assert_eq!(outcome.findings(code::REFUSED_ROW).len(), 1, "{:#?}", outcome.report.findings);
+    assert_eq!(outcome.findings(code::EXISTING_ROW).len(), 1, "{:#?}", outcome.report.findings);
     assert_eq!(lines(&database, "SELECT id, a, b FROM t"), ["1|x|y"]);
 }
 

@@ -1,9 +1,11 @@
-//! Finds and reads `relink.toml`.
+//! Finds and reads `relink.toml`, and the profiles that it names.
 
 use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use relink_model::{Config, suggest};
+use relink_restore::profile::{self, Profile};
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::exit::Failure;
@@ -14,7 +16,7 @@ const FILE_NAME: &str = "relink.toml";
 /// The one version of the format.
 const VERSION: u32 = 1;
 
-/// A mistake in the text of the configuration.
+/// A mistake in the text of the configuration, or of a profile.
 #[derive(Debug, Error)]
 #[error("{name}: {message}")]
 pub(crate) struct SyntaxProblem {
@@ -44,7 +46,28 @@ impl Diagnostic for SyntaxProblem {
 pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
     let Some(path) = named.map(Path::to_owned).or_else(find) else { return Ok(Config::default()) };
     let text = std::fs::read_to_string(&path).map_err(|error| Failure::File { path: path.clone(), error })?;
-    parse(&path.display().to_string(), &text).map_err(|problem| Failure::ConfigSyntax(Box::new(problem)))
+    let mut config =
+        parse(&path.display().to_string(), &text).map_err(|problem| Failure::ConfigSyntax(Box::new(problem)))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for file in &mut config.profiles.files {
+        *file = folder.join(&*file);
+    }
+    Ok(config)
+}
+
+/// The profiles that the configuration names, in its order. Two of one name would make it unclear which is meant.
+pub(crate) fn profiles(config: &Config) -> Result<Vec<Profile>, Failure> {
+    let mut read: Vec<Profile> = Vec::new();
+    for path in &config.profiles.files {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::File { path: path.clone(), error })?;
+        let profile: Profile =
+            toml_of(&path.display().to_string(), &text).map_err(|problem| Failure::ConfigSyntax(Box::new(problem)))?;
+        if read.iter().chain(profile::built_in()).any(|other| other.name == profile.name) {
+            return Err(Failure::ProfileTwice { path: path.clone(), name: profile.name });
+        }
+        read.push(profile);
+    }
+    Ok(read)
 }
 
 /// `relink.toml` in the working folder or above it, no further than the root of the repository.
@@ -63,27 +86,37 @@ fn find() -> Option<PathBuf> {
 }
 
 fn parse(name: &str, text: &str) -> Result<Config, SyntaxProblem> {
-    let problem = |message: String, help: Option<String>, span| SyntaxProblem {
-        name: name.to_owned(),
-        message,
-        help,
-        source_text: NamedSource::new(name, text.to_owned()),
-        span,
-    };
-    let config: Config = toml::from_str(text)
-        .map_err(|error| problem(error.message().trim().to_owned(), did_you_mean(error.message()), error.span()))?;
+    let config: Config = toml_of(name, text)?;
     match config.version {
         None | Some(VERSION) => Ok(config),
         Some(other) => {
             let message = format!("version = {other} is not known to this relink");
-            Err(problem(message, Some(format!("this relink reads version {VERSION}")), None))
+            Err(problem(name, text, message, Some(format!("this relink reads version {VERSION}")), None))
         }
     }
 }
 
-/// A suggestion for `` unknown field `x`, expected one of `a`, `b` ``: the derived deserializers' words, which name the candidates.
+fn toml_of<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, SyntaxProblem> {
+    toml::from_str(text).map_err(|error| {
+        problem(name, text, error.message().trim().to_owned(), did_you_mean(error.message()), error.span())
+    })
+}
+
+fn problem(
+    name: &str,
+    text: &str,
+    message: String,
+    help: Option<String>,
+    span: Option<std::ops::Range<usize>>,
+) -> SyntaxProblem {
+    let source_text = NamedSource::new(name, text.to_owned());
+    SyntaxProblem { name: name.to_owned(), message, help, source_text, span }
+}
+
+/// A suggestion for `` unknown field `x`, expected one of `a`, `b` ``, or an unknown variant: the derived deserializers' words, which name
+/// the candidates.
 fn did_you_mean(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("unknown field ")?;
+    let rest = message.strip_prefix("unknown field ").or_else(|| message.strip_prefix("unknown variant "))?;
     let mut names = rest.split('`').skip(1).step_by(2);
     let unknown = names.next()?;
     suggest::nearest(unknown, names).map(|name| format!("did you mean `{name}`?"))
@@ -99,6 +132,16 @@ mod tests {
         assert!(error.message.contains("natural_keys"), "{}", error.message);
         assert_eq!(error.help.as_deref(), Some("did you mean `natural_key`?"));
         assert!(error.span.is_some());
+    }
+
+    #[test]
+    fn an_unknown_step_of_a_transform_is_an_error_with_a_suggestion_and_its_place() {
+        for steps in ["\"trimm\"", "[\"lower\", \"trimm\"]"] {
+            let text = format!("[table.items]\ntransform = {{ sku = {steps} }}\n");
+            let error = parse("relink.toml", &text).expect_err("the step is misspelt");
+            assert_eq!(error.help.as_deref(), Some("did you mean `trim`?"), "{}", error.message);
+            assert!(error.span.is_some_and(|span| text[span].contains("trimm")));
+        }
     }
 
     #[test]

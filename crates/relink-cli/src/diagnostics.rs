@@ -133,6 +133,16 @@ pub(crate) fn print(failure: &Failure) {
     }
 }
 
+/// Says what of an export holds no records: files beside those that do, and arrays of a table map that hold no objects.
+pub(crate) fn passed_over(ignored: &[String]) {
+    const SHOWN: usize = 10;
+    if ignored.is_empty() {
+        return;
+    }
+    let more = if ignored.len() > SHOWN { format!(", and {} more", ignored.len() - SHOWN) } else { String::new() };
+    eprintln!("relink: passed over, as no records are in it: {}{more}", ignored[..ignored.len().min(SHOWN)].join(", "));
+}
+
 fn config_errors(errors: &[ConfigError]) {
     eprintln!("relink: the configuration does not fit the database");
     for error in errors {
@@ -149,15 +159,8 @@ fn database_error(failure: &Failure, error: &DbError) {
 
 fn export_error(error: &ExportError, source: Option<&Source>) -> Shown {
     let place = error.place();
-    let mut message = match place {
-        Some(place) => format!("{place}: {error}"),
-        None => error.to_string(),
-    };
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        message = format!("{message}: {deeper}");
-        cause = deeper.source();
-    }
+    let message = with_causes(error);
+    let message = place.map_or_else(|| message.clone(), |place| format!("{place}: {message}"));
     Shown {
         message,
         code: Some(error.code().to_owned()),
@@ -165,4 +168,15 @@ fn export_error(error: &ExportError, source: Option<&Source>) -> Shown {
         excerpt: place.zip(source).and_then(|(place, source)| Excerpt::of(source, place)),
         warning: false,
     }
+}
+
+/// An error with what caused it.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        message = format!("{message}: {deeper}");
+        cause = deeper.source();
+    }
+    message
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 pub(crate) enum Exit {
     /// Done and clean.
     Clean = 0,
-    /// Findings.
+    /// Findings, or rejected records.
     Findings = 1,
     /// Usage or configuration.
     Usage = 2,
@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     Export = 4,
     /// Restore refused or rolled back; nothing changed.
     Refused = 5,
+    /// Restore stopped part-way; it can be resumed.
+    Stopped = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -63,6 +65,9 @@ pub(crate) enum Failure {
     /// The restore could not be done.
     #[error("the restore failed{unchanged}: {0}", unchanged = unchanged(.0))]
     Restore(#[source] Box<RestoreError>),
+    /// Something failed after rows had been committed on the way.
+    #[error("{0}; what was committed stays, and --resume goes on from there")]
+    Stopped(#[source] Box<Failure>),
     /// A file of the command line could not be read.
     #[error("cannot read {}: {error}", path.display())]
     File {
@@ -86,6 +91,56 @@ pub(crate) enum Failure {
     /// The configuration does not fit the database.
     #[error("the configuration does not fit the database")]
     Config(Vec<ConfigError>),
+    /// A profile's name that another one has.
+    #[error("{}: there is a profile {name:?} already: give yours another name, and name the other one in [profiles] off", path.display())]
+    ProfileTwice {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A profile that does not exist.
+    #[error("there is no profile {name:?}{}; `relink profile` lists them", relink_model::config::suggestion(.nearest.as_deref()))]
+    NoProfile {
+        /// As asked for.
+        name: String,
+        /// The nearest existing name.
+        nearest: Option<String>,
+    },
+    /// `--rejects` where nothing rejects.
+    #[error(
+        "--rejects says where rejected records go, but none would be: add --on-error reject or --on-dangling reject"
+    )]
+    RejectsUnused,
+    /// A file for rejected records that exists.
+    #[error("{} exists, and what was rejected earlier is never written over: move it away, or name another file with --rejects", path.display())]
+    RejectsExist {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// No folder for rejected records.
+    #[error("rejected records cannot go to {}, which is no folder: name another file with --rejects", folder.display())]
+    RejectsNowhere {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Rejected records could not be kept, so nothing was.
+    #[error("the restore was rolled back: the rejected records could not be written to {}: {reason}", path.display())]
+    RejectsUnwritten {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The commit's outcome is not known, so the rejected records stay.
+    #[error("{failure}; the rejected records are in {}", path.display())]
+    RejectsKept {
+        /// What failed.
+        #[source]
+        failure: Box<Failure>,
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// An instant of the configuration that is none.
     #[error("[run] now = {0:?} is no instant (RFC 3339, e.g. 2026-11-20T00:00:00Z)")]
     Now(String),
@@ -101,7 +156,15 @@ impl Failure {
             | Self::NoScript { .. }
             | Self::ConfigSyntax(_)
             | Self::Config(_)
+            | Self::ProfileTwice { .. }
+            | Self::NoProfile { .. }
+            | Self::RejectsUnused
+            | Self::RejectsExist { .. }
+            | Self::RejectsNowhere { .. }
             | Self::Now(_) => Exit::Usage,
+            Self::RejectsUnwritten { .. } => Exit::Refused,
+            Self::Stopped(_) => Exit::Stopped,
+            Self::RejectsKept { failure, .. } => failure.exit(),
             Self::Connect { .. } | Self::Database(_) => Exit::Database,
             // An encoding that nobody knows is a mistake of the command line.
             Self::Export { errors, .. } if errors.iter().all(|error| error.code() == "export::unknown-encoding") => {
@@ -118,19 +181,25 @@ fn restore_exit(error: &RestoreError) -> Exit {
         RestoreError::Export(_) => Exit::Export,
         RestoreError::Config(_) => Exit::Usage,
         RestoreError::Db(error) => database_exit(error),
+        RestoreError::JournalTable(error) => database_exit(error),
         RestoreError::CommitUnknown(_) => Exit::Database,
         RestoreError::LeftBehind { error, .. } => restore_exit(error),
         RestoreError::Schema { .. }
         | RestoreError::Accounting { .. }
         | RestoreError::Unsettled { .. }
+        | RestoreError::Spill { .. }
+        | RestoreError::Journal(_)
+        | RestoreError::Hook { .. }
+        | RestoreError::Bulk { .. }
         | RestoreError::Interrupted => Exit::Refused,
+        RestoreError::Stopped(_) => Exit::Stopped,
     }
 }
 
 /// What can be said of the target after a failure.
 fn unchanged(error: &RestoreError) -> &'static str {
     match error {
-        RestoreError::CommitUnknown(_) | RestoreError::LeftBehind { .. } => "",
+        RestoreError::CommitUnknown(_) | RestoreError::LeftBehind { .. } | RestoreError::Stopped(_) => "",
         _ => ", and nothing was changed",
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod diagnostics;
 mod exit;
 mod progress;
+mod rejects;
 mod render;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Command::Restore(restore) => commands::restore::run(restore).await,
             Command::Validate(validate) => commands::validate::run(validate).await,
             Command::Inspect(inspect) => commands::inspect::run(inspect).await,
+            Command::Profile(profile) => commands::profile::run(profile),
             Command::Schema(schema) => Ok(commands::schema::run(schema)),
         }
     });

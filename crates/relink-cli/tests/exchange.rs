@@ -247,12 +247,423 @@ fn inspect_shows_order_and_cycles_in_every_format() {
 }
 
 #[test]
+fn profiles_are_listed_explained_and_written_as_configuration() {
+    let exchange = Exchange::new();
+    let listed = exchange.relink(&["profile"]);
+    assert_eq!((listed.code(), listed.stderr().as_str()), (0, ""));
+    let known = exchange.relink(&["profile", "--format", "json"]).json();
+    let known = known.as_array().expect("a list");
+    assert!(known.len() > 5);
+    for profile in known {
+        let name = profile["name"].as_str().expect("a name");
+        assert!(listed.stdout().lines().any(|line| line.starts_with(name)), "{name}: {}", listed.stdout());
+        let explained = exchange.relink(&["profile", name]).stdout();
+        for label in profile["model"].as_object().expect("models").keys() {
+            assert!(explained.contains(label.as_str()), "{label} is missing in {explained}");
+        }
+        for (label, why) in profile["ignore"].as_object().expect("suggestions") {
+            assert!(explained.contains(&format!("{label}: {}", why.as_str().expect("a reason"))), "{explained}");
+        }
+    }
+    let permission = exchange.relink(&["profile", "django"]).stdout();
+    assert!(permission.contains("codename, content_type_id.app_label, content_type_id.model"), "{permission}");
+
+    let unknown = exchange.relink(&["profile", "wagtal"]);
+    assert_eq!(unknown.code(), 2);
+    assert!(unknown.stderr().contains("did you mean \"wagtail\"?"), "{}", unknown.stderr());
+}
+
+#[test]
+fn a_profile_as_configuration_is_configuration_that_a_restore_takes() {
+    let exchange = Exchange::new();
+    let configuration = exchange.relink(&["profile", "guardian", "--format", "toml"]).stdout();
+    exchange.write("relink.toml", &configuration);
+    exchange.write(
+        "schema.sql",
+        "CREATE TABLE guardian_userobjectpermission (id integer PRIMARY KEY, content_type_id integer, object_pk text);
+         CREATE TABLE guardian_groupobjectpermission (id integer PRIMARY KEY, content_type_id integer, object_pk text);",
+    );
+    exchange.write("export.json", "[]");
+    let said = exchange.relink(&["restore", "export.json", "--schema", "schema.sql", "--into", "sqlite:new.db"]);
+    assert_eq!(said.code(), 0, "{}{}", said.stdout(), said.stderr());
+    assert!(configuration.contains("generic = [{"), "{configuration}");
+}
+
+#[test]
+fn profiles_of_ones_own_are_read_beside_the_configuration_and_used() {
+    let exchange = Exchange::new();
+    let folder = exchange.path("settings");
+    fs::create_dir(&folder).expect("the temporary folder is writable");
+    let profile = "name = \"shop\"\nabout = \"a shop\"\n[ignore]\n\"shop.log\" = \"a log\"\n[model.\"shop.maker\"]\ntable = \"makers\"\n\
+                   fields = { title = \"name\" }\nread = { note = \"empty-is-null\" }\n";
+    fs::write(folder.join("shop.toml"), profile).expect("the temporary folder is writable");
+    fs::write(folder.join("relink.toml"), "[profiles]\nfiles = [\"shop.toml\"]\nignore = [\"shop\"]\n")
+        .expect("writable");
+    exchange.write("schema.sql", "CREATE TABLE makers (id integer PRIMARY KEY, name text NOT NULL, note text);");
+    exchange.write(
+        "export.json",
+        r#"[{"model": "shop.maker", "pk": 1, "fields": {"title": "A", "note": ""}}, {"model": "shop.log", "pk": 1, "fields": {}}]"#,
+    );
+    let config = ["--config", "settings/relink.toml"];
+    let restore = ["restore", "export.json", "--schema", "schema.sql", "--into", "sqlite:shop.db", "--format", "json"];
+    let said = exchange.relink(&[&restore[..], &config[..]].concat());
+    assert_eq!(said.code(), 0, "{}{}", said.stdout(), said.stderr());
+    assert_eq!(said.json()["ignored"], serde_json::json!([{"label": "shop.log", "records": 1, "by": "configuration"}]));
+    let rows = Command::new("sqlite3")
+        .arg(exchange.path("shop.db"))
+        .arg("SELECT id, name, note IS NULL FROM makers")
+        .output()
+        .expect("sqlite3 is installed");
+    assert_eq!(String::from_utf8_lossy(&rows.stdout), "1|A|1\n");
+    let listed = exchange.relink(&[&["profile"][..], &config[..]].concat());
+    assert!(listed.stdout().starts_with("shop "), "{}", listed.stdout());
+
+    fs::write(folder.join("shop.toml"), profile.replace("\"shop\"", "\"django\"")).expect("writable");
+    assert_eq!(
+        exchange.relink(&[&["profile"][..], &config[..]].concat()).code(),
+        2,
+        "a built-in profile has that name"
+    );
+    fs::write(folder.join("shop.toml"), profile.replace("about", "abuot")).expect("writable");
+    let misspelt = exchange.relink(&[&["profile"][..], &config[..]].concat());
+    assert_eq!(misspelt.code(), 2);
+    assert!(misspelt.stderr().contains("did you mean `about`?"), "{}", misspelt.stderr());
+}
+
+#[test]
 fn the_published_schemas_are_those_of_the_program() {
     let exchange = Exchange::new();
-    for contract in ["config", "restore-report", "validation-report"] {
+    for contract in ["config", "profile", "restore-report", "validation-report"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{contract}.schema.json"));
         let published = fs::read_to_string(&path).expect("schemas/ holds it");
         let current = exchange.relink(&["schema", contract]).stdout();
         assert!(current == published, "{} is behind: regenerate it with `relink schema {contract}`", path.display());
     }
+}
+
+#[test]
+fn allow_drift_leaves_out_what_has_no_place_and_the_command_line_comes_before_the_configuration() {
+    let exchange = Exchange::new();
+    exchange.write("schema.sql", SCHEMA);
+    exchange
+        .write("relink.toml", "[restore]\nallow_drift = \"models\"\n[table.shop_item]\nset = { price = \"9.50\" }\n");
+    exchange.write(
+        "export.json",
+        "{\"shop_maker\": [{\"id\": 1, \"name\": \"a\", \"nmae\": 1}],\n\"shop_item\": [{\"id\": 1, \"maker_id\": 1}], \"gone\": [{\"id\": 1}]}",
+    );
+    let restore = |extra: &[&'static str]| {
+        let fixed = ["restore", "export.json", "--schema", "schema.sql", "--into", "sqlite:shop.db", "--dry-run"];
+        exchange.relink(&[&fixed, extra].concat())
+    };
+    let refused = restore(&["--allow-drift", "fields"]);
+    assert_eq!(refused.code(), 5, "{}", refused.stdout());
+    assert!(refused.stdout().contains("restore::unknown-model"), "{}", refused.stdout());
+    assert!(!refused.stdout().contains("restore::unknown-field"), "{}", refused.stdout());
+
+    let restored = restore(&[]);
+    assert_eq!(restored.code(), 0, "{}", restored.stdout());
+    for expected in [
+        "drift: the export and the schema differ",
+        "warning shop_maker: the table has no column for the field nmae",
+        "left out for want of a table: gone (1 record)",
+        "shop_item.price: 1 value by `set` of the configuration",
+    ] {
+        assert!(restored.stdout().contains(expected), "{expected}: {}", restored.stdout());
+    }
+    let drift = restore(&["--format", "json"]).json()["drift"].clone();
+    assert_eq!(drift["transformed"][0]["by"], "set");
+    assert_eq!(drift["items"][0]["kind"], "unknown-model");
+}
+
+const ORDERS: &str = "CREATE TABLE customers (id integer PRIMARY KEY, email text NOT NULL UNIQUE, name text);
+CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers (id),
+    shipped_with integer REFERENCES orders (id), total decimal(8, 2) NOT NULL CHECK (total > 0));";
+
+/// Of the orders, the second has a wrong total, the third references it, and the fourth references nobody.
+const SHOP: &str = r#"{"customers": [{"id": 1, "email": "ann@example.org", "name": "Ann"}],
+"orders": [{"id": 10, "customer_id": 1, "shipped_with": null, "total": "9.50"},
+{"id": 11, "customer_id": 1, "shipped_with": 10, "total": "3.005"},
+{"id": 12, "customer_id": 1, "shipped_with": 11, "total": "1.00"},
+{"id": 13, "customer_id": 7, "shipped_with": null, "total": "2.00"}]}"#;
+
+fn shop() -> Exchange {
+    let exchange = Exchange::new();
+    exchange.write("schema.sql", ORDERS);
+    exchange.write("shop.json", SHOP);
+    exchange
+}
+
+impl Exchange {
+    fn restore(&self, export: &str, extra: &[&str]) -> Said {
+        let fixed = ["restore", export, "--schema", "schema.sql", "--into", "sqlite:shop.db"];
+        self.relink(&[&fixed, extra].concat())
+    }
+
+    fn query(&self, sql: &str) -> String {
+        let output = Command::new("sqlite3").arg(self.path("shop.db")).arg(sql).output().expect("sqlite3 is installed");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).expect("the temporary folder is readable");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8")).collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn rejected_records_are_told_kept_and_restored_once_they_are_mended() {
+    let exchange = shop();
+    let rehearsal = exchange.restore("shop.json", &["--on-error", "reject", "--dry-run"]);
+    assert_eq!(rehearsal.code(), 1, "{}", rehearsal.stderr());
+    assert_eq!(exchange.files(), ["schema.sql", "shop.json"], "a dry run writes nothing");
+    assert!(rehearsal.stdout().contains("  the records would be in shop.rejects.json,"), "{}", rehearsal.stdout());
+
+    assert!(rehearsal.stdout().contains("dry run: 2 of 5 rows would be inserted into"), "{}", rehearsal.stdout());
+
+    let said = exchange.restore("shop.json", &["--on-error", "reject"]);
+    assert_eq!(said.code(), 1, "{}", said.stderr());
+    let expected = "rejected: 3 records
+  orders: 1 restore::unfit-value (total), 1 restore::follows-rejected (shipped_with), 1 restore::dangling-reference (customer_id)
+  the records are in shop.rejects.json, the reasons in shop.rejects.json.reasons.jsonl
+  when they are mended: relink restore shop.rejects.json --into sqlite:shop.db
+";
+    assert!(said.stdout().contains(expected), "{}", said.stdout());
+    assert!(said.stdout().contains("restore::unfit-value (the record is rejected)"), "{}", said.stdout());
+    assert!(said.stdout().ends_with(", 3 rejected; every foreign key holds.\n"), "{}", said.stdout());
+    assert_eq!(exchange.query("SELECT id FROM orders"), "10\n");
+    let rejects = fs::read_to_string(exchange.path("shop.rejects.json")).expect("the reject file");
+    let reasons = fs::read_to_string(exchange.path("shop.rejects.json.reasons.jsonl")).expect("the reason file");
+    let chains: Vec<Value> = reasons.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let codes = |line: &Value| -> Vec<String> {
+        let reasons = line["reasons"].as_array().expect("reasons");
+        reasons.iter().map(|reason| reason["code"].as_str().expect("a code").to_owned()).collect()
+    };
+    assert_eq!(codes(&chains[1]), ["restore::follows-rejected", "restore::unfit-value"]);
+    assert_eq!((&chains[1]["number"], &chains[1]["place"]["line"]), (&Value::from(1), &Value::from(4)));
+
+    exchange.write(
+        "shop.rejects.json",
+        &rejects.replace("3.005", "3.00").replace("\"customer_id\": 7", "\"customer_id\": 1"),
+    );
+    let again = exchange.relink(&["restore", "shop.rejects.json", "--into", "sqlite:shop.db"]);
+    assert_eq!(again.code(), 0, "{}", again.stdout());
+    assert_eq!(exchange.query("SELECT id, total, shipped_with FROM orders"), "10|9.5|\n11|3|10\n12|1|11\n13|2|\n");
+}
+
+#[test]
+fn where_rejected_records_cannot_be_kept_nothing_is_restored() {
+    let exchange = shop();
+    let name = "r".repeat(250);
+    let said = exchange.restore("shop.json", &["--on-error", "reject", "--rejects", &name]);
+    assert_eq!(said.code(), 5, "{}", said.stdout());
+    assert!(
+        said.stderr().contains("the restore was rolled back: the rejected records could not be written"),
+        "{}",
+        said.stderr()
+    );
+    assert_eq!(exchange.files(), ["schema.sql", "shop.json"]);
+
+    for (arguments, expected) in [
+        (&["--rejects", "x.json"][..], "--on-error reject"),
+        (&["--on-error", "reject", "--rejects", "shop.json"], "shop.json exists"),
+        (&["--on-dangling", "reject", "--rejects", "nowhere/x.json"], "nowhere, which is no folder"),
+    ] {
+        let said = exchange.restore("shop.json", arguments);
+        assert_eq!((said.code(), said.stdout().as_str()), (2, ""));
+        assert!(said.stderr().contains(expected), "{}", said.stderr());
+    }
+    assert_eq!(exchange.files(), ["schema.sql", "shop.json"]);
+}
+
+#[test]
+fn where_the_commit_fails_no_reject_file_is_left() {
+    let exchange = shop();
+    let database = exchange.path("shop.db");
+    let made = Command::new("sqlite3").arg(&database).arg(ORDERS).status().expect("sqlite3 is installed");
+    assert!(made.success());
+    // Whoever reads keeps SQLite from committing.
+    let mut reader = Command::new("sqlite3")
+        .arg(&database)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("sqlite3 is installed");
+    let mut input = reader.stdin.take().expect("piped");
+    std::io::Write::write_all(&mut input, b"BEGIN; SELECT count(*) FROM orders;\n").expect("it listens");
+    let mut line = String::new();
+    let mut output = std::io::BufReader::new(reader.stdout.take().expect("piped"));
+    std::io::BufRead::read_line(&mut output, &mut line).expect("it answers");
+    let said = exchange.restore("shop.json", &["--on-error", "reject"]);
+    assert_eq!(said.code(), 3, "{}{}", said.stdout(), said.stderr());
+    assert!(said.stderr().contains("locked"), "{}", said.stderr());
+    drop(input);
+    reader.wait().expect("it ends");
+    assert_eq!(exchange.files(), ["schema.sql", "shop.db", "shop.json"]);
+    assert_eq!(exchange.query("SELECT count(*) FROM customers"), "0\n");
+}
+
+#[test]
+fn references_that_are_nulled_are_told_and_the_rest_of_their_records_is_restored() {
+    let exchange = shop();
+    exchange.write(
+        "shop.json",
+        &SHOP
+            .replace("3.005", "3.00")
+            .replace("\"customer_id\": 7", "\"customer_id\": 1")
+            .replace("11, \"total", "99, \"total"),
+    );
+    let said = exchange.restore("shop.json", &["--on-dangling", "null"]);
+    assert_eq!(said.code(), 0, "{}", said.stdout());
+    assert!(said.stdout().contains("restore::dangling-reference (the reference is left out)"), "{}", said.stdout());
+    assert_eq!(exchange.query("SELECT id FROM orders WHERE shipped_with IS NULL"), "10\n12\n13\n");
+}
+
+#[test]
+fn a_validation_that_is_skipped_is_told_in_both_reports() {
+    let exchange = shop();
+    exchange.write("relink.toml", "[table.orders]\nmin = { total = 5 }\n[restore]\non_error = \"reject\"\n");
+    let validated = exchange.restore("shop.json", &["--format", "json", "--dry-run"]);
+    assert_eq!((validated.code(), &validated.json()["validation_skipped"]), (1, &Value::Bool(false)));
+    exchange.write("relink.toml", "[table.orders]\nmin = { total = 10 }\n[restore]\non_error = \"reject\"\n");
+    let invalid = exchange.restore("shop.json", &["--format", "json"]);
+    assert_eq!((invalid.code(), &invalid.json()["rejects"]), (5, &Value::Null), "the rule does not hold");
+    assert!(!exchange.path("shop.rejects.json").exists());
+
+    let text = exchange.restore("shop.json", &["--skip-validation", "--dry-run"]);
+    assert!(text.stdout().contains("; not validated (--skip-validation)."), "{}", text.stdout());
+    let skipped = exchange.restore("shop.json", &["--skip-validation", "--format", "json"]);
+    assert_eq!(skipped.code(), 1, "{}", skipped.stderr());
+    let report = skipped.json();
+    assert_eq!((&report["validation"], &report["validation_skipped"]), (&Value::Null, &Value::Bool(true)));
+    assert_eq!(report["rejects"]["tables"][0]["causes"][0]["code"], "restore::unfit-value");
+}
+
+#[test]
+fn the_report_tells_of_ids_deleted_rows_rungs_and_what_was_read_back() {
+    let exchange = shop();
+    let sound = SHOP.replace("3.005", "3.00").replace("\"customer_id\": 7", "\"customer_id\": 1");
+    exchange.write("shop.json", &sound);
+    assert_eq!(exchange.restore("shop.json", &["--strategy", "raw"]).code(), 0);
+    let cleared = exchange.restore("shop.json", &["--clear-existing", "--ids", "new", "--verify", "full"]);
+    assert_eq!(cleared.code(), 0, "{}", cleared.stdout());
+    for expected in [
+        "table           read   inserted    deleted\n",
+        "total              5          5          5\n",
+        "ids: new ones; references follow\n",
+        "verified (full): 5 rows with 19 values read back",
+        "5 of 5 rows inserted into SQLite",
+        ", 5 deleted; every foreign key holds.\n",
+    ] {
+        assert!(cleared.stdout().contains(expected), "{expected}: {}", cleared.stdout());
+    }
+    // What a CHECK allows only the database knows.
+    let refused = r#"{"customers": [{"id": 1, "email": "bob@example.org", "name": "Bob"}],
+        "orders": [{"id": 1, "customer_id": 1, "total": "-3.00"}, {"id": 2, "customer_id": 1, "total": "3.00"}]}"#;
+    exchange.write("shop.json", refused);
+    let said = exchange.restore("shop.json", &["--on-error", "reject", "--ids", "remap"]);
+    assert_eq!(said.code(), 1, "{}", said.stderr());
+    for expected in [
+        "restore::refused-row (the record is rejected)",
+        "ids: the export's, or new ones where other rows have them; references follow\n",
+        "  ids are not kept, so what they reference by id among the restored rows is refused then",
+    ] {
+        assert!(said.stdout().contains(expected), "{expected}: {}", said.stdout());
+    }
+}
+
+#[test]
+fn help_groups_the_options_and_names_every_exit_code() {
+    let exchange = Exchange::new();
+    let help = exchange.relink(&["restore", "--help"]).stdout();
+    let headings = [
+        "\nOptions:",
+        "\nExisting rows and ids:",
+        "\nSelection:",
+        "\nProblems in the data:",
+        "\nLoading:",
+        "\nProof:",
+        "\nExit codes:",
+    ];
+    let places: Vec<Option<usize>> = headings.iter().map(|heading| help.find(heading)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+    assert!(
+        help.starts_with("Restore an export into a database, in one transaction, all or nothing.\n\nEvery problem"),
+        "{help}"
+    );
+    let documented =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/restore.md")).expect("docs");
+    for option in help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2) {
+        let option = option.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if !["--help", "--config", "--from", "--encoding", "--format"].contains(&option) {
+            assert!(documented.contains(option), "docs/restore.md says nothing of {option}");
+        }
+    }
+}
+
+#[test]
+fn a_restore_that_commits_on_its_way_stops_and_goes_on_and_excuses_nothing_that_it_committed_itself() {
+    let exchange = shop();
+    let sound = SHOP.replace("3.005", "3.00").replace("\"customer_id\": 7", "\"customer_id\": 1");
+    exchange.write("shop.json", &sound);
+    exchange.write("relink.toml", "[table.orders]\nmin = { total = 2 }\n");
+    let batches = ["--commit-every", "1"];
+    let stopped = exchange.restore("shop.json", &batches);
+    assert_eq!(stopped.code(), 6, "{}{}", stopped.stdout(), stopped.stderr());
+    assert!(
+        stopped.stdout().contains("shop.json was restored in part: the validation found errors"),
+        "{}",
+        stopped.stdout()
+    );
+    assert!(!stopped.stdout().contains("it stood there before"), "{}", stopped.stdout());
+    let other = exchange.restore("shop.json", &batches);
+    assert_eq!(other.code(), 5, "the journal is in the way: {}", other.stdout());
+    assert_eq!(exchange.restore("shop.json", &["--resume", "--dry-run"]).code(), 2);
+    let again = exchange.restore("shop.json", &["--resume"]);
+    assert_eq!(again.code(), 6, "the rule is broken still: {}{}", again.stdout(), again.stderr());
+    let skipped = exchange.restore("shop.json", &["--resume", "--skip-validation"]);
+    assert_eq!(skipped.code(), 0, "{}{}", skipped.stdout(), skipped.stderr());
+    assert_eq!(exchange.query("SELECT count(*) FROM orders"), "4\n");
+    assert_eq!(exchange.restore("shop.json", &["--resume"]).code(), 5, "there is nothing to resume");
+}
+
+#[test]
+fn rejected_records_of_a_restore_that_commits_on_its_way_are_kept_before_its_last_commit() {
+    let exchange = shop();
+    let name = "r".repeat(250);
+    let options = ["--commit-every", "1", "--on-error", "reject"];
+    let stopped = exchange.restore("shop.json", &[&options[..], &["--rejects", &name]].concat());
+    assert_eq!(stopped.code(), 6, "{}{}", stopped.stdout(), stopped.stderr());
+    assert!(stopped.stderr().contains("what was committed stays"), "{}", stopped.stderr());
+    let resumed = exchange.restore("shop.json", &["--resume", "--on-error", "reject"]);
+    assert_eq!(resumed.code(), 1, "{}{}", resumed.stdout(), resumed.stderr());
+    assert!(resumed.stdout().contains("rejected: 3 records\n"), "{}", resumed.stdout());
+    let reasons = fs::read_to_string(exchange.path("shop.rejects.json.reasons.jsonl")).expect("the reason file");
+    assert_eq!(reasons.lines().count(), 3);
+    assert_eq!(exchange.query("SELECT id FROM orders"), "10\n");
+}
+
+#[test]
+fn a_part_of_the_export_is_restored_and_the_rest_is_told() {
+    let exchange = shop();
+    exchange.write("shop.json", &SHOP.replace("3.005", "3.00").replace("\"customer_id\": 7", "\"customer_id\": 1"));
+    let part = exchange.restore("shop.json", &["--only", "customers"]);
+    assert_eq!(part.code(), 0, "{}", part.stderr());
+    assert!(
+        part.stdout().contains("left out by --only, --exclude or --where: orders (4 records)\n"),
+        "{}",
+        part.stdout()
+    );
+    let rest = exchange.restore(
+        "shop.json",
+        &["--exclude", "customers", "--where", "orders: total >= 3", "--where", "orders: id < 12"],
+    );
+    assert_eq!(rest.code(), 0, "{}{}", rest.stdout(), rest.stderr());
+    assert_eq!(exchange.query("SELECT id FROM orders"), "10\n11\n");
+    let misspelt = exchange.restore("shop.json", &["--only", "custmers"]);
+    assert_eq!(misspelt.code(), 2);
+    assert!(misspelt.stderr().contains("did you mean \"customers\"?"), "{}", misspelt.stderr());
 }

@@ -65,7 +65,52 @@ pub struct Lookup<'a> {
     pub match_columns: &'a [String],
     /// The columns returned after the match columns.
     pub select: &'a [String],
+    /// An SQL condition that rows must meet as well, over the relation's unqualified columns: a partial index's predicate. It is given to the
+    /// server as it stands.
+    pub predicate: Option<&'a str>,
+    /// SQL expressions over the relation's unqualified columns that are compared, and returned, in place of `match_columns`: the parts of
+    /// an expression index, each under its own type and collation. Keys are what [`Connection::evaluate`] gives for them.
+    pub match_expressions: Option<&'a [String]>,
 }
+
+impl<'a> Lookup<'a> {
+    /// A lookup by columns, of rows of every kind.
+    pub fn new(relation: &'a Relation, match_columns: &'a [String], select: &'a [String]) -> Self {
+        Self { relation, match_columns, select, predicate: None, match_expressions: None }
+    }
+}
+
+/// What is to be done to relations. One relation may stand in several lists.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Intent<'a> {
+    /// Rows are inserted.
+    pub inserted: &'a [&'a Relation],
+    /// Rows are updated, in any column.
+    pub updated: &'a [&'a Relation],
+    /// Rows are deleted.
+    pub deleted: &'a [&'a Relation],
+}
+
+impl<'a> Intent<'a> {
+    /// Every relation concerned, once, in the order of the lists, with the rights that it takes beside SELECT, in the order INSERT, UPDATE, DELETE.
+    pub(crate) fn needed(&self) -> Vec<(&'a Relation, Vec<&'static str>)> {
+        let mut needed: Vec<(&Relation, Vec<&str>)> = Vec::new();
+        for (relations, right) in [(self.inserted, "INSERT"), (self.updated, "UPDATE"), (self.deleted, "DELETE")] {
+            for relation in relations {
+                match needed.iter_mut().find(|(other, _)| other.name == relation.name) {
+                    Some((_, rights)) if rights.contains(&right) => {}
+                    Some((_, rights)) => rights.push(right),
+                    None => needed.push((relation, vec![right])),
+                }
+            }
+        }
+        needed
+    }
+}
+
+/// The name of the table in which relink keeps the journal of a load that commits in parts. Whatever bears a name that begins so is relink's own
+/// and no relation of the catalog's.
+pub const JOURNAL: &str = "relink_journal";
 
 /// The state of the counter behind a numbered column, so that it can be put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,14 +133,9 @@ pub trait Connection: Send {
     /// stand for them) are left out.
     async fn introspect(&mut self) -> Result<Catalog, DbError>;
 
-    /// The rights that are missing to insert into and read `inserted`, to update `updated` (some of them), and to set the counters of
-    /// both, one readable line each (`no INSERT on auth_user for role app`); empty where nothing is missing or the database
-    /// cannot tell.
-    async fn missing_privileges(
-        &mut self,
-        inserted: &[&Relation],
-        updated: &[&Relation],
-    ) -> Result<Vec<String>, DbError>;
+    /// The rights that are missing for what is intended, one readable line each (`no INSERT on auth_user for role app`), those to set the counters
+    /// of relations inserted into among them; empty where nothing is missing or the database cannot tell. Every relation named is also read.
+    async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError>;
 
     /// Opens a transaction. Session settings that exactness needs (strict mode, UTC, foreign keys on, ...) are in force.
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError>;
@@ -124,12 +164,25 @@ pub trait Connection: Send {
     /// rows of earlier statements of this call may have been written: callers set a savepoint.
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError>;
 
+    /// Inserts rows the fastest way that the database has: PostgreSQL's `COPY`, which fires triggers and checks constraints as an insert does;
+    /// [`Self::insert`] where [`Capabilities::bulk_load`](crate::Capabilities::bulk_load) is false. The stored values are those that `insert` stores, and explicit values go
+    /// into identity columns either way. When it fails, callers go back to a savepoint, as for `insert`. [`DbErrorKind::Unsupported`](crate::DbErrorKind::Unsupported): the
+    /// relation cannot be loaded so (row-level security; a rule on INSERT, which COPY would pass by), though `insert` may.
+    async fn insert_bulk(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError>;
+
+    /// Inserts one row with a statement of its own, its values written as SQL literals with their types: what is left to try when a row is
+    /// refused by a prepared statement. Values that [`Self::insert`] would refuse are refused.
+    async fn insert_raw(&mut self, target: &InsertTarget, row: &[Value]) -> Result<u64, DbError>;
+
     /// How many rows one call of [`Self::insert`] writes whole or not at all, where a call that fails leaves the transaction as it was before: no
     /// savepoint is needed around so many. `None` where one always is.
     fn rows_inserted_whole(&self, target: &InsertTarget) -> Option<usize>;
 
-    /// Sets columns of rows named by key: each of `rows` holds the values of `set`, then those of `key`. One statement per row.
-    /// Returns the rows affected (matched) in all.
+    /// Sets columns of rows named by key: each of `rows` holds the values of `set`, then those of `key`, whose NULL parts match
+    /// NULL. Few statements, however many rows; no row of a relation that inherits from this one is touched. Values are read
+    /// and refused as [`Self::insert`] does. When one fails, the rows of earlier statements of this call may have been changed: callers set a
+    /// savepoint. No two of `rows` may name the same row: which of them wins is not settled, and the row counts once.
+    /// Returns the rows that matched, changed or not.
     async fn update_by_key(
         &mut self,
         relation: &Relation,
@@ -138,7 +191,33 @@ pub trait Connection: Send {
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError>;
 
-    /// The rows that match the keys: match columns first, then the selected ones. A handful of queries, however many keys.
+    /// Deletes the rows named by key, a NULL part matching NULL, in few statements; rows that inherit from the relation stay. A failure leaves what
+    /// it leaves in [`Self::update_by_key`]. Returns the rows deleted, without those that a foreign key's `ON DELETE CASCADE` took along.
+    async fn delete_by_key(&mut self, relation: &Relation, key: &[String], rows: &[Vec<Value>])
+    -> Result<u64, DbError>;
+
+    /// Deletes every row of the relation's own with one `DELETE`, which rolls back, fires triggers and keeps foreign keys. Returns the rows deleted.
+    async fn delete_all(&mut self, relation: &Relation) -> Result<u64, DbError>;
+
+    /// Makes these columns NULL in every row of the relation's own. Returns the rows in which one of them was not.
+    async fn set_null(&mut self, relation: &Relation, columns: &[String]) -> Result<u64, DbError>;
+
+    /// Evaluates SQL expressions (an index's predicate or parts, a condition) over rows that need not be in the relation: each of `rows`
+    /// holds the values of `columns`, and every other column of the relation is NULL, generated ones among them. An expression sees columns of the relation's own types and
+    /// collations, and its answer is the one that the relation's index would go by.
+    ///
+    /// One result row for each row, in order, with the value of each expression: booleans as [`Value::Bool`] or [`Value::Int`], numbers, text and bytes as
+    /// themselves, and everything else as text. An expression that is wrong is an error, and ends the transaction where errors do; the expressions run on the server as
+    /// they stand. The values are to be such as the columns hold: what becomes of others is left to the database (an error, or NULL).
+    async fn evaluate(
+        &mut self,
+        relation: &Relation,
+        columns: &[String],
+        rows: &[Vec<Value>],
+        expressions: &[String],
+    ) -> Result<Vec<ResultRow>, DbError>;
+
+    /// The rows that match the keys: match columns or expressions first, then the selected columns. A handful of queries, however many keys.
     async fn lookup(&mut self, lookup: &Lookup<'_>, keys: &[Vec<Value>]) -> Result<Vec<ResultRow>, DbError>;
 
     /// Defers these constraints until [`Self::check_deferred`]: `SET CONSTRAINTS`, SQLite `defer_foreign_keys`; where the owner may, a
@@ -154,6 +233,15 @@ pub trait Connection: Send {
 
     /// Ends [`Self::suspend`]; PostgreSQL adds the constraints back, which validates them. On MySQL the caller re-validates.
     async fn resume(&mut self) -> Result<(), DbError>;
+
+    /// Keeps the triggers of these relations from firing, those of their partitions and rewrite rules included, until
+    /// [`Self::enable_triggers`], the end of the transaction, or the way back to an earlier savepoint. PostgreSQL disables them, which the owner may, and not
+    /// while deferred constraints wait on the relation; SQLite drops them. Inside a write transaction only.
+    async fn disable_triggers(&mut self, relations: &[&Relation]) -> Result<(), DbError>;
+
+    /// Puts back the triggers that [`Self::disable_triggers`] switched off, each in the state in which it was. On PostgreSQL deferred constraints
+    /// fire first, for triggers cannot change while some wait. A commit does this if it was not done before.
+    async fn enable_triggers(&mut self) -> Result<(), DbError>;
 
     /// The counter behind a relation's numbered column.
     async fn numbering(&mut self, relation: &Relation) -> Result<NumberingState, DbError>;
@@ -185,5 +273,20 @@ pub async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connec
         DatabaseUrl::Sqlite { .. } => crate::sqlite::connect(url, access).await,
         DatabaseUrl::Postgres { .. } => crate::postgres::connect(url, access).await,
         DatabaseUrl::MySql { .. } => crate::mysql::connect(url, access).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relation_needs_the_rights_of_every_list_that_it_stands_in() {
+        let relation = |name: &str| Relation { name: RelationName::new(name), ..Relation::default() };
+        let (a, b) = (relation("a"), relation("b"));
+        let intent = Intent { inserted: &[&a, &a], updated: &[&b, &a], deleted: &[&b] };
+        let needed: Vec<_> =
+            intent.needed().into_iter().map(|(relation, rights)| (&relation.name.name, rights)).collect();
+        assert_eq!(needed, [(&a.name.name, vec!["INSERT", "UPDATE"]), (&b.name.name, vec!["UPDATE", "DELETE"])]);
     }
 }

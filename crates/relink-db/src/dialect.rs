@@ -42,6 +42,10 @@ pub struct Capabilities {
     pub years: (i16, i16),
     /// Parameters of one statement at most.
     pub parameters_max: usize,
+    /// Triggers can be switched off for the transaction by the owner of their relation (not on MySQL and MariaDB).
+    pub disables_triggers: bool,
+    /// There is a faster way in than multi-row inserts (PostgreSQL `COPY`), which [`crate::Connection::insert_bulk`] takes.
+    pub bulk_load: bool,
 }
 
 /// A dialect: capabilities, quoting, and the SQL shapes that are fast on this database.
@@ -51,6 +55,12 @@ pub trait Dialect: Send + Sync {
 
     /// What it can do.
     fn capabilities(&self) -> &Capabilities;
+
+    /// A query whose one value is 1 where the table [`crate::JOURNAL`] exists, else 0.
+    fn journal_exists(&self) -> String;
+
+    /// The statement that makes the table [`crate::JOURNAL`]: `kind`, `place`, and `content`, a text without limit.
+    fn journal_table(&self) -> String;
 
     /// An identifier, quoted.
     fn quote(&self, identifier: &str) -> String;

@@ -16,7 +16,8 @@ mod postgres;
 mod sqlite;
 
 pub use connection::{
-    Access, Connection, InsertColumn, InsertTarget, Lookup, NumberingState, ResultRow, TransactionKind, connect,
+    Access, Connection, InsertColumn, InsertTarget, Intent, JOURNAL, Lookup, NumberingState, ResultRow,
+    TransactionKind, connect,
 };
 pub use dialect::{Capabilities, Dialect, Exactness};
 pub use error::{DbError, DbErrorKind};

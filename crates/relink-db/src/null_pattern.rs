@@ -17,16 +17,21 @@ pub(crate) struct NullPattern<'a> {
 
 /// Groups the keys, in the order in which the patterns first appear.
 pub(crate) fn group_by_null_pattern(keys: &[Vec<Value>]) -> Vec<NullPattern<'_>> {
+    group_rows_by_null_pattern(keys, 0)
+}
+
+/// Groups rows by their keys, which begin at `start`. The indexes of parts are those within the row, and `keys` holds whole rows.
+pub(crate) fn group_rows_by_null_pattern(rows: &[Vec<Value>], start: usize) -> Vec<NullPattern<'_>> {
     let mut groups: Vec<NullPattern<'_>> = Vec::new();
-    for key in keys {
+    for row in rows {
         let group = groups.iter_mut().find(|group| {
-            group.present.iter().all(|&part| !key[part].is_null()) && group.null.iter().all(|&part| key[part].is_null())
+            group.present.iter().all(|&part| !row[part].is_null()) && group.null.iter().all(|&part| row[part].is_null())
         });
         if let Some(group) = group {
-            group.keys.push(key);
+            group.keys.push(row);
         } else {
-            let (null, present) = (0..key.len()).partition(|&part| key[part].is_null());
-            groups.push(NullPattern { present, null, keys: vec![key] });
+            let (null, present) = (start..row.len()).partition(|&part| row[part].is_null());
+            groups.push(NullPattern { present, null, keys: vec![row] });
         }
     }
     groups
@@ -43,5 +48,14 @@ mod tests {
         let groups = group_by_null_pattern(&keys);
         let shape: Vec<_> = groups.iter().map(|g| (g.present.clone(), g.null.clone(), g.keys.len())).collect();
         assert_eq!(shape, [(vec![0, 1], vec![], 2), (vec![1], vec![0], 1), (vec![], vec![0, 1], 1)]);
+    }
+
+    #[test]
+    fn what_stands_before_a_rows_key_does_not_count() {
+        let rows =
+            [vec![Value::Null, Value::Int(1)], vec![Value::Int(1), Value::Int(2)], vec![Value::Null, Value::Null]];
+        let groups = group_rows_by_null_pattern(&rows, 1);
+        let shape: Vec<_> = groups.iter().map(|g| (g.present.clone(), g.null.clone(), g.keys.len())).collect();
+        assert_eq!(shape, [(vec![1], vec![], 2), (vec![], vec![1], 1)]);
     }
 }

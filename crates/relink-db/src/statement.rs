@@ -1,5 +1,5 @@
-//! The statements that write rows, built through sea-query once per target and reused: multi-row `INSERT` and
-//! `UPDATE` by key.
+//! The statements that insert rows, built through sea-query once per target and reused, and what all statements that write
+//! have in common.
 //!
 //! Parameters stand in the SQL as the dialect's own placeholders (with its casts), in row order, column by column;
 //! [`BindClass`] says with which Rust type each is bound. Nothing here binds or runs anything: that is each
@@ -7,13 +7,13 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use relink_model::{ColumnType, Relation, RelationName, TypeKind};
+use relink_model::{Column, ColumnType, Relation, RelationName, TypeKind};
 use sea_query::{
-    Alias, Expr, ExprTrait, IntoTableRef, MysqlQueryBuilder, PostgresQueryBuilder, Query, QueryStatementBuilder,
+    Alias, Expr, IntoTableRef, MysqlQueryBuilder, PostgresQueryBuilder, Query, QueryStatementBuilder,
     SqliteQueryBuilder, TableRef,
 };
 
-use crate::{DbError, DbErrorKind, Dialect, InsertTarget};
+use crate::{DbError, DbErrorKind, Dialect, InsertTarget, ResultRow};
 
 /// Statements that a cache holds at most. A restore writes one relation after the other, with one full size and one
 /// tail each, so few are in use at a time; some are hundreds of kilobytes of SQL.
@@ -175,29 +175,62 @@ fn insert_statement(builder: SqlBuilder, dialect: &dyn Dialect, target: &InsertT
     Statement { sql: sql.into(), binds }
 }
 
-/// Builds `UPDATE relation SET set = ... WHERE key = ...`; the parameters are the values of `set`, then of `key`.
-pub(crate) fn update_statement(
-    builder: SqlBuilder,
-    dialect: &dyn Dialect,
-    relation: &Relation,
-    set: &[String],
-    key: &[String],
-) -> Result<Statement, DbError> {
-    let mut update = Query::update();
-    update.table(table_ref(&relation.name));
-    let mut binds = Vec::with_capacity(set.len() + key.len());
-    let mut parameter = |name: &String| {
-        let (_, column) = relation.column(name).ok_or_else(|| no_column(relation, name))?;
-        binds.push(BindClass::of(&column.data_type));
-        Ok::<_, DbError>(Expr::cust(dialect.placeholder(binds.len(), &column.data_type)))
-    };
-    for name in set {
-        update.value(Alias::new(name), parameter(name)?);
+/// The `INSERT` of one row whose values are SQL literals already.
+pub(crate) fn literal_insert(dialect: &dyn Dialect, verb: &str, target: &InsertTarget, literals: &[String]) -> String {
+    let columns: Vec<String> = target.columns.iter().map(|column| dialect.quote(&column.name)).collect();
+    let overriding = if target.overrides_identity { " OVERRIDING SYSTEM VALUE" } else { "" };
+    format!(
+        "{verb} {} ({}){overriding} VALUES ({})",
+        dialect.quote_relation(&target.relation),
+        columns.join(", "),
+        literals.join(", ")
+    )
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The columns of these names.
+pub(crate) fn columns<'a>(relation: &'a Relation, names: &[String]) -> Result<Vec<&'a Column>, DbError> {
+    let column = |name: &String| relation.column(name).map(|(_, column)| column);
+    names.iter().map(|name| column(name).ok_or_else(|| no_column(relation, name))).collect()
+}
+
+/// The columns that name the rows of a change. Without any, a change would be one of all rows, which nobody means by it.
+pub(crate) fn key_columns<'a>(relation: &'a Relation, names: &[String]) -> Result<Vec<&'a Column>, DbError> {
+    if names.is_empty() {
+        let message = format!("rows of {} are to be changed by key, and no column of the key is given", relation.name);
+        return Err(DbError::new(DbErrorKind::Unsupported, message));
     }
-    for name in key {
-        update.and_where(Expr::col(Alias::new(name)).eq(parameter(name)?));
+    columns(relation, names)
+}
+
+/// An expression that somebody else wrote, such that what follows is no part of it: it may end in a comment.
+pub(crate) fn enclosed(expression: &str) -> String {
+    format!("({expression}\n)")
+}
+
+/// The name of a further column beside the relation's own.
+pub(crate) fn free_name(relation: &Relation, wanted: &str) -> String {
+    let is_taken = |name: &str| relation.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+    let mut name = wanted.to_owned();
+    while is_taken(&name) {
+        name.push('_');
     }
-    Ok(Statement { sql: builder.build(&update).into(), binds: binds.into() })
+    name
+}
+
+/// The result of expressions over so many rows, unless one of them made more or fewer of them.
+pub(crate) fn one_for_each(result: Vec<ResultRow>, rows: usize) -> Result<Vec<ResultRow>, DbError> {
+    if result.len() == rows {
+        return Ok(result);
+    }
+    let message = format!("an expression gave {} rows for {rows}: it must give one value for each", result.len());
+    Err(DbError::new(DbErrorKind::Unsupported, message))
 }
 
 /// The error for a column that the relation does not have.
@@ -217,7 +250,7 @@ fn table_ref(name: &RelationName) -> TableRef {
 
 #[cfg(test)]
 mod tests {
-    use relink_model::{Column, ForeignKey};
+    use relink_model::ForeignKey;
 
     use super::*;
     use crate::{Capabilities, InsertColumn};
@@ -231,6 +264,12 @@ mod tests {
         }
         fn capabilities(&self) -> &Capabilities {
             unreachable!("statements ask for placeholders only")
+        }
+        fn journal_exists(&self) -> String {
+            unreachable!()
+        }
+        fn journal_table(&self) -> String {
+            unreachable!()
         }
         fn quote(&self, identifier: &str) -> String {
             format!("\"{identifier}\"")
@@ -340,22 +379,30 @@ mod tests {
     }
 
     #[test]
-    fn updates_set_values_first_and_then_compare_the_key() {
-        let column = |name: &str, data_type| Column { name: name.into(), data_type, ..Column::default() };
-        let relation = Relation {
-            name: RelationName::new("t"),
-            columns: vec![column("a", integer()), column("b", uuid()), column("parent", integer())],
-            ..Relation::default()
-        };
-        let key = ["a".to_owned(), "b".to_owned()];
-        let statement = update_statement(SqlBuilder::Postgres, &Numbered, &relation, &["parent".to_owned()], &key);
-        let statement = statement.expect("every column exists");
+    fn a_literal_row_names_its_columns_and_overrides_identity() {
+        let literals = ["1".to_owned(), "'x'".to_owned()];
         assert_eq!(
-            &*statement.sql,
-            "UPDATE \"t\" SET \"parent\" = $1 WHERE \"a\" = ($2) AND \"b\" = (CAST($3 AS uuid))"
+            literal_insert(&Numbered, "INSERT INTO", &target(true), &literals),
+            "INSERT INTO \"shop\".\"an \"odd\" one\" (\"id) VALUES (\", \"key\") OVERRIDING SYSTEM VALUE VALUES (1, 'x')"
         );
-        assert_eq!(&*statement.binds, [BindClass::Integer, BindClass::Integer, BindClass::Text]);
-        let missing = update_statement(SqlBuilder::Postgres, &Numbered, &relation, &["c".to_owned()], &key);
-        assert_eq!(missing.expect_err("there is no c").column.as_deref(), Some("c"));
+        assert_eq!(hex(&[0, 0x1f, 0xff]), "001fff");
+    }
+
+    #[test]
+    fn a_further_column_takes_no_name_that_is_there() {
+        let column = |name: &str| Column { name: name.into(), ..Column::default() };
+        let relation = Relation { columns: vec![column("Place"), column("place_")], ..Relation::default() };
+        assert_eq!(free_name(&relation, "place"), "place__");
+        assert_eq!(free_name(&relation, "other"), "other");
+    }
+
+    #[test]
+    fn rows_are_not_changed_without_a_key() {
+        let column = Column { name: "a".into(), ..Column::default() };
+        let relation = Relation { name: RelationName::new("t"), columns: vec![column], ..Relation::default() };
+        assert_eq!(key_columns(&relation, &["a".to_owned()]).expect("it exists")[0].name, "a");
+        let missing = key_columns(&relation, &["c".to_owned()]).expect_err("there is no c");
+        assert_eq!(missing.column.as_deref(), Some("c"));
+        assert_eq!(key_columns(&relation, &[]).expect_err("all rows").kind, DbErrorKind::Unsupported);
     }
 }

@@ -3,7 +3,7 @@
 //! `RELINK_TEST_MYSQL` is the URL of a user with all rights; each test makes a database of its own and drops it.
 
 use relink_db::{
-    Access, Connection, DatabaseUrl, DbErrorKind, InsertColumn, InsertTarget, Lookup, TransactionKind, connect,
+    Access, Connection, DatabaseUrl, DbErrorKind, InsertColumn, InsertTarget, Intent, Lookup, TransactionKind, connect,
 };
 use relink_model::{
     Catalog, Column, Enforcement, ForeignKey, GeneratedKind, ReferentialAction, Relation, RelationName, TypeKind, Value,
@@ -272,11 +272,75 @@ async fn values_come_back_as_they_were_written() {
     nulls[0] = Value::Int(7);
     let rows = [full, whole, nulls];
     assert_eq!(db.insert(&target(t, &all), &rows).await.expect("inserts"), 3);
-    let read = read(&mut db, t, &all, "ORDER BY ABS(id)").await;
-    for (row, expected) in read.iter().zip(&rows) {
+    let inserted = read(&mut db, t, &all, "ORDER BY ABS(id)").await;
+    for (row, expected) in inserted.iter().zip(&rows) {
         for ((name, value), expected) in all.iter().zip(row).zip(expected) {
             assert_eq!(value, expected, "{name}");
         }
+    }
+    // As literals, the same is stored, under any SQL mode.
+    for mode in ["NO_BACKSLASH_ESCAPES,ANSI_QUOTES", ""] {
+        db.execute(&format!("SET sql_mode = CONCAT(@@sql_mode, ',{mode}')"), &[]).await.expect("sets");
+        for (row, id) in rows.iter().zip([100, 101, 102]) {
+            let literal: Vec<Value> = [Value::Int(id)].into_iter().chain(row[1..].iter().cloned()).collect();
+            assert_eq!(db.insert_raw(&target(t, &all), &literal).await.expect("inserts"), 1);
+            let stored = read(&mut db, t, &all, &format!("WHERE id = {id}")).await;
+            for ((name, value), expected) in all.iter().zip(&stored[0]).zip(&literal) {
+                assert_eq!(value, expected, "{name}");
+            }
+        }
+        db.execute("DELETE FROM t WHERE id >= 100", &[]).await.expect("deletes");
+    }
+    // An update makes of a value what an insert does: alone, and beside others, whatever is shorter or NULL there.
+    for order in [vec![2], vec![0], vec![1], vec![2, 0, 1], vec![1, 2, 0], vec![0, 1, 2]] {
+        let ids = [7, -1, 0];
+        let change = |(id, row): (&i64, &usize)| rows[*row][1..].iter().cloned().chain([Value::Int(*id)]).collect();
+        let changes: Vec<Vec<Value>> = ids.iter().zip(&order).map(change).collect();
+        let matched = db.update_by_key(t, &names(&all[1..]), &names(&["id"]), &changes).await.expect("updates");
+        assert_eq!(matched, order.len() as u64);
+        for (id, row) in ids.iter().zip(&order) {
+            let updated = read(&mut db, t, &all[1..], &format!("WHERE id = {id}")).await;
+            for ((name, value), expected) in all[1..].iter().zip(&updated[0]).zip(&rows[*row][1..]) {
+                assert_eq!(format!("{value:?}"), format!("{expected:?}"), "{name}");
+            }
+        }
+    }
+    let zeros = [vec![Value::Float(-0.0), Value::Int(7)]];
+    db.update_by_key(t, &names(&["f8"]), &names(&["id"]), &zeros).await.expect("updates");
+    db.insert(&target(t, &["f8", "id"]), &[vec![Value::Float(-0.0), Value::Int(8)]]).await.expect("inserts");
+    let kept = read(&mut db, t, &["f8"], "WHERE id > 6").await;
+    assert_eq!(format!("{:?}", kept[0]), format!("{:?}", kept[1]), "the sign of zero");
+    scratch.drop(db).await;
+}
+
+#[tokio::test]
+async fn keys_beyond_a_columns_character_set_name_no_row() {
+    let Some(scratch) = Scratch::new("latin").await else { return };
+    let mut db = scratch.open().await;
+    db.execute_script(
+        "CREATE TABLE t (id int PRIMARY KEY, l varchar(9) CHARACTER SET latin1 UNIQUE, b varchar(9) COLLATE utf8mb4_bin UNIQUE,
+           u bigint unsigned UNIQUE, n int);
+         INSERT INTO t VALUES (1, 'naïve', 'One', 18446744073709551615, 0), (2, 'x?', 'one', 1, 0);",
+    )
+    .await
+    .expect("creates");
+    let catalog = db.introspect().await.expect("introspects");
+    let t = relation(&catalog, "t");
+    for (column, key, expected) in [
+        ("l", text("NAÏVE"), 1),
+        ("l", text("x😀"), 0),
+        ("b", text("ONE"), 0),
+        ("b", text("one"), 1),
+        ("u", text("18446744073709551615"), 1),
+        ("u", Value::Int(-1), 0),
+    ] {
+        let change = [vec![Value::Int(9), key.clone()]];
+        let matched = db.update_by_key(t, &names(&["n"]), &names(&[column]), &change).await.expect("updates");
+        assert_eq!(matched, expected, "{column} = {key}");
+        db.begin(TransactionKind::Write).await.expect("begins");
+        let deleted = db.delete_by_key(t, &names(&[column]), &[vec![key.clone()]]).await.expect("deletes");
+        assert_eq!(deleted, expected, "{column} = {key}");
+        db.rollback().await.expect("rolls back");
     }
     scratch.drop(db).await;
 }
@@ -474,7 +538,7 @@ async fn a_counter_behind_its_column_is_an_error_unless_the_type_ends_there() {
 /// The ids of the rows that a lookup finds.
 async fn ids(db: &mut Db, relation: &Relation, columns: &[&str], keys: &[Vec<Value>]) -> Vec<i64> {
     let (columns, select) = (names(columns), names(&["id"]));
-    let lookup = Lookup { relation, match_columns: &columns, select: &select };
+    let lookup = Lookup::new(relation, &columns, &select);
     let rows = db.lookup(&lookup, keys).await.expect("looks up");
     let id = |row: &Vec<Value>| match row.last() {
         Some(Value::Int(id)) => *id,
@@ -519,6 +583,26 @@ async fn lookups_compare_as_the_column_does() {
     many.insert(0, vec![text("pavel")]);
     many.push(vec![text("PAVEL")]);
     assert_eq!(ids(&mut db, t, &["ci"], &many).await, [1]);
+    scratch.drop(db).await;
+}
+
+#[tokio::test]
+async fn a_column_that_is_stamped_on_every_update_keeps_what_it_holds() {
+    let Some(scratch) = Scratch::new("stamped").await else { return };
+    let mut db = scratch.open().await;
+    db.execute_script(
+        "CREATE TABLE t (id int PRIMARY KEY, name varchar(9), changed timestamp(6) NOT NULL
+           DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6));
+         INSERT INTO t VALUES (1, 'a', '2020-01-02 03:04:05.000006');",
+    )
+    .await
+    .expect("creates");
+    let catalog = db.introspect().await.expect("introspects");
+    let t = relation(&catalog, "t");
+    let updated = db.update_by_key(t, &names(&["name"]), &names(&["id"]), &[vec![text("b"), Value::Int(1)]]).await;
+    assert_eq!(updated.expect("updates"), 1);
+    let rows = read(&mut db, t, &["name", "changed"], "").await;
+    assert_eq!(rows, [[text("b"), text("2020-01-02 03:04:05.000006+00:00")]]);
     scratch.drop(db).await;
 }
 
@@ -720,13 +804,21 @@ async fn a_user_who_may_only_read_is_told_what_is_missing() {
     .expect("creates");
     let catalog = db.introspect().await.expect("introspects");
     let relations: Vec<&Relation> = catalog.relations.iter().collect();
-    assert_eq!(db.missing_privileges(&relations, &relations).await.expect("reads"), Vec::<String>::new());
+    assert_eq!(
+        db.missing_privileges(&Intent { inserted: &relations, updated: &relations, deleted: &[] })
+            .await
+            .expect("reads"),
+        Vec::<String>::new()
+    );
     let mut url = scratch.url();
     url.set_username(&user).expect("a URL with a host");
     url.set_password(Some("pw")).expect("a URL with a host");
     let mut reader = connect(&url.as_str().parse().expect("a URL"), Access::ReadWrite).await.expect("connects");
-    let missing = reader.missing_privileges(&relations, &relations).await.expect("reads");
-    assert_eq!(missing, [format!("no INSERT on a for {user}@{host}"), format!("no UPDATE on a for {user}@{host}")]);
+    let intent = Intent { inserted: &relations, updated: &relations, deleted: &relations[1..] };
+    let missing = reader.missing_privileges(&intent).await.expect("reads");
+    let expected =
+        ["no INSERT on a", "no UPDATE on a", "no DELETE on b"].map(|line| format!("{line} for {user}@{host}"));
+    assert_eq!(missing, expected);
     let error = reader.execute("INSERT INTO a VALUES (1)", &[]).await.expect_err("may not");
     assert_eq!(error.kind, DbErrorKind::PermissionDenied);
     reader.close().await.expect("closes");
@@ -760,4 +852,51 @@ async fn what_cannot_be_reached_or_breaks_says_so() {
     assert_eq!(error.kind, DbErrorKind::ConnectionLost);
     let open = scratch.open().await;
     scratch.drop(open).await;
+}
+
+#[tokio::test]
+async fn a_key_over_a_prefix_and_conditions_are_answered_under_the_columns_collation() {
+    let Some(scratch) = Scratch::new("prefix").await else { return };
+    let mut db = scratch.open().await;
+    db.execute_script(
+        "CREATE TABLE t (id int PRIMARY KEY, w varchar(40), b varchar(40) COLLATE utf8mb4_bin, l varchar(9) CHARACTER SET latin1, u uuid,
+           d date, yr year, big bigint unsigned, UNIQUE KEY w3 (w(3)));",
+    )
+    .await
+    .expect("creates");
+    let catalog = db.introspect().await.expect("introspects");
+    let t = relation(&catalog, "t");
+    let columns: Vec<&str> = t.columns.iter().map(|column| column.name.as_str()).collect();
+    let row = |id, w: &str| {
+        vec![
+            Value::Int(id),
+            text(w),
+            text(w),
+            text("naïve"),
+            text("6f1ed002-ab59-5c3a-8f0e-3a1b2c3d4e5f"),
+            text("2024-02-29"),
+            Value::Int(2024),
+            text("18446744073709551615"),
+        ]
+    };
+    let rows = [row(1, "Anna"), row(2, "bobby")];
+    db.insert(&target(t, &columns), &rows).await.expect("inserts");
+    let expressions = names(&[
+        "w = 'ANNA'",
+        "b = 'ANNA'",
+        "l = 'NAÏVE'",
+        "u = '6F1ED002AB595C3A8F0E3A1B2C3D4E5F'",
+        "d > '2024-02-28'",
+        "yr = 2024",
+        "big = 18446744073709551615",
+    ]);
+    let answers = db.evaluate(t, &names(&columns), &rows, &expressions).await.expect("answers");
+    assert_eq!(answers[0], [1, 0, 1, 1, 1, 1, 1].map(Value::Int));
+    let parts = t.unique_keys[0].expressions.clone().expect("a prefix is an expression");
+    let keys = db.evaluate(t, &names(&columns), &[row(9, "ANNOTATION"), row(9, "x")], &parts).await.expect("answers");
+    assert_eq!(keys, [[text("ANN")], [text("x")]]);
+    let id = names(&["id"]);
+    let lookup = Lookup { match_expressions: Some(&parts), ..Lookup::new(t, &[], &id) };
+    assert_eq!(db.lookup(&lookup, &keys).await.expect("looks up"), [[text("Ann"), Value::Int(1)]]);
+    scratch.drop(db).await;
 }

@@ -545,7 +545,7 @@ async fn lookups_compare_with_the_columns_affinity_and_collation() {
     let table = connection.introspect().await.expect("readable").relations.remove(0);
     let mut ids = async |column: &str, key: Value| {
         let (columns, select) = ([column.to_owned()], ["id".to_owned()]);
-        let lookup = Lookup { relation: &table, match_columns: &columns, select: &select };
+        let lookup = Lookup::new(&table, &columns, &select);
         let rows = connection.lookup(&lookup, &[vec![key]]).await.expect("readable");
         rows.iter().map(|row| row[1].clone()).collect::<Vec<_>>()
     };
@@ -601,4 +601,101 @@ async fn a_date_that_is_plainly_past_is_one_beyond_doubt() {
     let rows = connection.query(&sql, &[text("2020-12-31")]).await.expect("readable");
     let found: Vec<_> = rows.iter().map(|row| row[0].to_string()).collect();
     assert_eq!(found, ["2020-02-29", "2020-02-29 23:59:59.123", "2020-02-29T10:00:00Z"]);
+}
+
+#[tokio::test]
+async fn partial_and_expression_indexes_are_answered_as_the_index_would() {
+    let (_directory, _, mut connection) = database(
+        "CREATE TABLE \"or der\" (id INTEGER PRIMARY KEY, email varchar(40) COLLATE NOCASE, name text, n, amount decimal(6,2), gone datetime);
+         CREATE UNIQUE INDEX live ON \"or der\" (lower(name)) WHERE gone IS NULL AND email = 'ANN@x' /* alive */;
+         CREATE UNIQUE INDEX collated ON \"or der\" (name COLLATE NOCASE, typeof(n)) WHERE typeof(amount) = 'real';
+         CREATE UNIQUE INDEX sums ON \"or der\" (amount * 2, n);",
+    )
+    .await;
+    let table = connection.introspect().await.expect("readable").relations.remove(0);
+    let rows = [
+        vec![Value::Int(1), text("ann@X"), text("Ann"), Value::Int(1), text("1.50"), Value::Null],
+        vec![Value::Int(2), text("ann@x"), text("Bob"), text("1"), text("2.00"), text("2024-01-01 00:00:00")],
+        vec![Value::Int(3), text("bob@x"), text("ANN"), Value::Float(1.0), text("2.50"), Value::Null],
+    ];
+    let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+    connection.begin(TransactionKind::Write).await.expect("begins");
+    connection.insert(&target(&table), &rows).await.expect("inserts");
+    let id = ["id".to_owned()];
+    for (index, inside) in [("live", vec![1]), ("collated", vec![1, 3]), ("sums", vec![1, 2, 3])] {
+        let key = table.unique_keys.iter().find(|key| key.name.0 == index).expect("listed");
+        let parts = key.expressions.clone().expect("it has expressions");
+        let predicate = key.predicate.clone().unwrap_or_else(|| "1".to_owned());
+        let answers =
+            connection.evaluate(&table, &columns, &rows, std::slice::from_ref(&predicate)).await.expect(index);
+        let held: Vec<i64> =
+            (1..).zip(&answers).filter(|(_, answer)| answer[0] == Value::Int(1)).map(|(id, _)| id).collect();
+        assert_eq!(held, inside, "{index}: {predicate}");
+        let keys = connection.evaluate(&table, &columns, &rows, &parts).await.expect(index);
+        let lookup =
+            Lookup { match_expressions: Some(&parts), predicate: Some(&predicate), ..Lookup::new(&table, &[], &id) };
+        for (row, key) in rows.iter().zip(&keys) {
+            let found = connection.lookup(&lookup, std::slice::from_ref(key)).await.expect(index);
+            let ids: Vec<_> = found.iter().map(|found| found[parts.len()].clone()).collect();
+            // Two names are one without regard to case, for the first index by its expression.
+            let expected = match (index, &row[0]) {
+                ("live", Value::Int(3)) => vec![Value::Int(1)],
+                (_, id) => vec![id.clone()],
+            };
+            let expected: Vec<Value> =
+                expected.into_iter().filter(|id| inside.iter().any(|n| *id == Value::Int(*n))).collect();
+            assert_eq!(ids, expected, "{index}");
+        }
+    }
+    connection.commit().await.expect("commits");
+    assert_eq!(count(connection.as_mut(), "SELECT count(*) FROM temp.sqlite_schema").await, 0, "nothing stays behind");
+}
+
+#[tokio::test]
+async fn literals_are_stored_to_the_bit_as_parameters_are() {
+    let (_directory, _, mut connection) =
+        database("CREATE TABLE t (id INTEGER PRIMARY KEY, r real, v, c varchar(9), n numeric(9,2), b blob)").await;
+    let table = connection.introspect().await.expect("readable").relations.remove(0);
+    let mut state = 1_u64;
+    let mut doubles = vec![
+        -0.0,
+        5e-324,
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        1e15,
+        1e22,
+        0.1 + 0.2,
+    ];
+    while doubles.len() < 20_000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        doubles.extend(Some(f64::from_bits(state ^ (state >> 29))).filter(|double| !double.is_nan()));
+    }
+    connection.begin(TransactionKind::Write).await.expect("begins");
+    let mut rows = Vec::new();
+    for (id, double) in (1..).zip(&doubles) {
+        let word = text(&format!("it's \u{0}{id}\\"));
+        rows.push(vec![
+            Value::Int(id),
+            Value::Float(*double),
+            Value::Float(*double),
+            word,
+            text("1.50"),
+            Value::Bytes(vec![0, 39]),
+        ]);
+    }
+    connection.insert(&target(&table), &rows).await.expect("inserts");
+    let sql = "SELECT r, v, typeof(v), c, n, b FROM t ORDER BY id";
+    let parameters = connection.query(sql, &[]).await.expect("readable");
+    connection.delete_all(&table).await.expect("deletes");
+    for row in &rows {
+        connection.insert_raw(&target(&table), row).await.expect("inserts");
+    }
+    let literals = connection.query(sql, &[]).await.expect("readable");
+    for (parameter, literal) in parameters.iter().zip(&literals) {
+        assert_eq!(format!("{parameter:?}"), format!("{literal:?}"));
+    }
+    connection.rollback().await.expect("rolls back");
 }

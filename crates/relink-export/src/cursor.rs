@@ -1,7 +1,8 @@
 //! Walks an export's text token by token, reading on as needed. It knows where things end, not what they are for.
 
 use crate::{
-    SyntaxProblem,
+    CsvProblem, SyntaxProblem,
+    csv::{self, Cell, Extent},
     scan::{Scanner, Stop},
     window::{Dry, Window},
 };
@@ -13,6 +14,8 @@ pub(crate) enum Fault {
     Dry(Dry),
     /// The grammar is broken at this offset of the text.
     Syntax(u64, SyntaxProblem),
+    /// The rules of CSV are broken at this offset of the text.
+    Csv(u64, CsvProblem),
     /// The value that begins at this offset is larger than allowed.
     TooLarge(u64),
 }
@@ -63,6 +66,29 @@ impl<'t> Cursor<'t> {
                 Err(Stop::Syntax(error)) => return Err(Fault::Syntax(offset + error.offset as u64, error.problem)),
                 Err(Stop::More) if bytes.len() > self.value_bytes_max => return Err(Fault::TooLarge(offset)),
                 Err(Stop::More) => self.window.more().map_err(Fault::Dry)?,
+            }
+        }
+    }
+
+    /// The extent of the CSV record at the window's start, and its cells; `None` at the end of the text.
+    pub(crate) fn csv_record(&mut self, cells: &mut Vec<Cell>) -> Result<Option<Extent>, Fault> {
+        let mut complete = false;
+        loop {
+            let offset = self.window.offset();
+            let bytes = self.window.bytes();
+            if complete && bytes.is_empty() {
+                return Ok(None);
+            }
+            match csv::scan(bytes, complete, cells) {
+                Ok(extent) if extent.record > self.value_bytes_max => return Err(Fault::TooLarge(offset)),
+                Ok(extent) => return Ok(Some(extent)),
+                Err(csv::Stop::Broken(at, problem)) => return Err(Fault::Csv(offset + at as u64, problem)),
+                Err(csv::Stop::More) if bytes.len() > self.value_bytes_max => return Err(Fault::TooLarge(offset)),
+                Err(csv::Stop::More) => match self.window.more() {
+                    Ok(()) => {}
+                    Err(Dry::End) => complete = true,
+                    Err(dry) => return Err(Fault::Dry(dry)),
+                },
             }
         }
     }

@@ -1,11 +1,11 @@
 //! What can be wrong with an export, each with its place, a stable code and what to do next.
 
-use std::{fmt, io, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use relink_model::Place;
 use thiserror::Error;
 
-use crate::{JsonKind, SyntaxProblem};
+use crate::{CsvProblem, FormatFamily, JsonKind, SyntaxProblem, cursor::Fault, part::Part, window::Dry};
 
 /// An export could not be read, or is not what it claims to be.
 #[derive(Debug, Error)]
@@ -19,12 +19,15 @@ pub enum ExportError {
         /// What the system said.
         source: io::Error,
     },
-    /// The path names a directory or something else without text.
-    #[error("{file} is a directory, not an export")]
+    /// A directory without a file that could hold records.
+    #[error("{file} is a directory without an export in it")]
     Directory {
         /// The path as the user named it.
         file: Arc<str>,
     },
+    /// No file was named.
+    #[error("no export is named")]
+    NoFile,
     /// The decompressed or converted text could not be written to a temporary file.
     #[error("failed to write the text of {file} to a temporary file in {directory}")]
     TemporaryFile {
@@ -86,40 +89,88 @@ pub enum ExportError {
     Unsupported {
         /// The file as the user named it.
         file: Arc<str>,
-        /// What it is: `an xz file`.
+        /// What it is: `a 7-Zip archive`.
         found: &'static str,
         /// What to do instead.
         remedy: &'static str,
     },
     /// Compressed data that is damaged.
-    #[error("the {container} data of {file} is damaged after {text_bytes} bytes of text")]
+    #[error("the {container} data of {file} is damaged after {unpacked_bytes} bytes")]
     Damaged {
         /// The file as the user named it.
         file: Arc<str>,
-        /// `gzip`, `zstd` or `zip`.
+        /// `gzip`, `zstd`, `xz`, `bzip2`, `zip` or `tar`.
         container: &'static str,
-        /// How much text came before the damage.
-        text_bytes: u64,
+        /// How many bytes were unpacked before the damage.
+        unpacked_bytes: u64,
         /// What the decoder said.
         source: io::Error,
     },
     /// Compressed data that ends early.
-    #[error("the {container} data of {file} ends early, after {text_bytes} bytes of text")]
+    #[error("the {container} data of {file} ends early, after {unpacked_bytes} bytes")]
     TruncatedContainer {
         /// The file as the user named it.
         file: Arc<str>,
-        /// `gzip`, `zstd` or `zip`.
+        /// `gzip`, `zstd`, `xz`, `bzip2`, `zip` or `tar`.
         container: &'static str,
-        /// How much text came before the end.
-        text_bytes: u64,
+        /// How many bytes were unpacked before the end.
+        unpacked_bytes: u64,
     },
-    /// An archive without one export in it, or with several.
-    #[error("{file} holds {} where one is expected", members_found(members))]
+    /// An archive without an export in it.
+    #[error("{file} holds {}", members_found(members))]
     ArchiveMembers {
         /// The archive as the user named it.
         file: Arc<str>,
-        /// The members that could be meant; all members where none could.
+        /// What it holds.
         members: Vec<String>,
+    },
+    /// An archive with two members of one name.
+    #[error("{file} holds {} twice", member.as_ref().map_or_else(|| "a member".to_owned(), |member| format!("{member:?}")))]
+    DuplicateMember {
+        /// The archive as the user named it.
+        file: Arc<str>,
+        /// The name, where it is known.
+        member: Option<String>,
+    },
+    /// A folder or an archive of more files than any export has.
+    #[error("{file} holds more than {limit} files")]
+    TooManyFiles {
+        /// The folder or archive as the user named it.
+        file: Arc<str>,
+        /// The limit.
+        limit: usize,
+    },
+    /// A file among row files whose rows would be lost, because its form is not read.
+    #[error("{file} is data in a form that is not read")]
+    UnreadData {
+        /// The file, with `!member` for a member of an archive.
+        file: Arc<str>,
+    },
+    /// Files of one export in different formats.
+    #[error("{file} holds {}, and {first} holds {}", family.described(), first_family.described())]
+    MixedFormats {
+        /// The file that is unlike the first.
+        file: Arc<str>,
+        /// What it holds.
+        family: FormatFamily,
+        /// The first file.
+        first: Arc<str>,
+        /// What that one holds.
+        first_family: FormatFamily,
+    },
+    /// Rows of one table, and no file name that says which.
+    #[error("{file} has no name that tells the table of its rows")]
+    NoTableName {
+        /// The file as the user named it.
+        file: Arc<str>,
+    },
+    /// Broken CSV.
+    #[error("{problem}")]
+    Csv {
+        /// Where it is.
+        place: Place,
+        /// What is wrong.
+        problem: CsvProblem,
     },
     /// An archive member that no honest export has.
     #[error("the member {member:?} of {file} is {reason}")]
@@ -205,8 +256,8 @@ pub enum ExportError {
         /// The name.
         key: String,
     },
-    /// A table twice in a table map.
-    #[error("the table {table:?} stands twice, first on line {}", first.line)]
+    /// A table twice in a table map, or in two files.
+    #[error("the table {table:?} stands twice, first {}", first_of_two(first, place))]
     DuplicateTable {
         /// The second one.
         place: Place,
@@ -279,6 +330,20 @@ pub enum ExportError {
         /// The file as the user named it.
         file: Arc<str>,
     },
+    /// A file or folder for rejected records exists already.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A file of rejected records could not be written.
+    #[error("failed to write {}", path.display())]
+    Write {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The last error of a list that was cut.
     #[error("stopped after {shown} errors; {file} may hold more")]
     TooMany {
@@ -290,6 +355,19 @@ pub enum ExportError {
 }
 
 impl ExportError {
+    /// A text is not what it was when it was indexed.
+    pub(crate) fn changed(part: &Part) -> Self {
+        Self::Changed { file: Arc::clone(&part.text.name) }
+    }
+
+    /// A fault in text that indexing has passed: reading failed, or the file is another one now.
+    pub(crate) fn changed_or_io(part: &Part, fault: Fault) -> Self {
+        match fault {
+            Fault::Dry(Dry::Io(source)) => Self::Io { file: Arc::clone(&part.text.name), source },
+            _ => Self::changed(part),
+        }
+    }
+
     /// Where in the export's text it is, for errors that have a place there.
     pub fn place(&self) -> Option<&Place> {
         match self {
@@ -298,6 +376,7 @@ impl ExportError {
             | Self::Empty { place }
             | Self::TopLevel { place, .. }
             | Self::Syntax { place, .. }
+            | Self::Csv { place, .. }
             | Self::Truncated { place }
             | Self::TrailingText { place, .. }
             | Self::TooDeep { place, .. }
@@ -313,6 +392,7 @@ impl ExportError {
             | Self::NoTables { place } => Some(place),
             Self::Io { .. }
             | Self::Directory { .. }
+            | Self::NoFile
             | Self::TemporaryFile { .. }
             | Self::UnknownEncoding { .. }
             | Self::EncodingContradicted { .. }
@@ -322,8 +402,15 @@ impl ExportError {
             | Self::TruncatedContainer { .. }
             | Self::ArchiveMembers { .. }
             | Self::RefusedMember { .. }
+            | Self::DuplicateMember { .. }
+            | Self::TooManyFiles { .. }
+            | Self::UnreadData { .. }
+            | Self::MixedFormats { .. }
+            | Self::NoTableName { .. }
             | Self::Expansion { .. }
             | Self::Changed { .. }
+            | Self::Exists { .. }
+            | Self::Write { .. }
             | Self::TooMany { .. } => None,
         }
     }
@@ -341,6 +428,7 @@ impl ExportError {
         match self {
             Self::Io { .. } => "export::io",
             Self::Directory { .. } => "export::directory",
+            Self::NoFile => "export::no-file",
             Self::TemporaryFile { .. } => "export::temporary-file",
             Self::UnknownEncoding { .. } => "export::unknown-encoding",
             Self::EncodingContradicted { .. } => "export::encoding-contradicted",
@@ -352,10 +440,16 @@ impl ExportError {
             Self::TruncatedContainer { .. } | Self::Truncated { .. } => "export::truncated",
             Self::ArchiveMembers { .. } => "export::archive-members",
             Self::RefusedMember { .. } => "export::refused-member",
+            Self::DuplicateMember { .. } => "export::duplicate-member",
+            Self::TooManyFiles { .. } => "export::too-many-files",
+            Self::UnreadData { .. } => "export::unread-data",
+            Self::MixedFormats { .. } => "export::mixed-formats",
+            Self::NoTableName { .. } => "export::no-table-name",
             Self::Expansion { .. } => "export::expansion",
             Self::Empty { .. } => "export::empty",
             Self::TopLevel { .. } => "export::top-level",
             Self::Syntax { .. } => "export::syntax",
+            Self::Csv { .. } => "export::csv",
             Self::TrailingText { .. } => "export::trailing-text",
             Self::TooDeep { .. } => "export::too-deep",
             Self::RecordTooLarge { .. } => "export::record-too-large",
@@ -369,6 +463,8 @@ impl ExportError {
             Self::LoneSurrogate { .. } => "export::lone-surrogate",
             Self::NoTables { .. } => "export::no-tables",
             Self::Changed { .. } => "export::changed",
+            Self::Exists { .. } => "export::exists",
+            Self::Write { .. } => "export::write",
             Self::TooMany { .. } => "export::too-many",
         }
     }
@@ -377,7 +473,10 @@ impl ExportError {
     pub fn help(&self) -> Option<String> {
         let fixed = match self {
             Self::Io { .. } => "check the path and its permissions",
-            Self::Directory { .. } => "name the file inside it",
+            Self::Directory { .. } => {
+                "records stand in files that end in .json, .jsonl, .ndjson or .csv, compressed or not"
+            }
+            Self::NoFile => "name a file, a folder, or - for standard input",
             Self::TemporaryFile { .. } => {
                 "the text must fit there once, uncompressed: make room, or set TMPDIR to a directory with more"
             }
@@ -404,14 +503,38 @@ impl ExportError {
             }
             Self::ArchiveMembers { members, .. } if members.is_empty() => "put one .json file into it",
             Self::ArchiveMembers { members, .. } => {
-                return Some(format!("unpack it and restore one of: {}", listed(members)));
+                return Some(format!("it holds {}; records stand in .json, .jsonl, .ndjson or .csv", listed(members)));
             }
+            Self::DuplicateMember { .. } => "readers disagree on which of the two counts: make the archive again",
+            Self::TooManyFiles { .. } => "name the folder of the export itself",
+            Self::UnreadData { .. } => {
+                "write its rows as .json, .jsonl or .csv, or take the file out if they are not wanted"
+            }
+            Self::MixedFormats { .. } => "restore them one after the other, or say with --from what all of them are",
+            Self::NoTableName { .. } => "name the file after the table: orders.csv, orders.jsonl",
+            Self::Csv { problem, .. } => match problem {
+                CsvProblem::StrayQuote | CsvProblem::AfterQuote(_) => {
+                    "a cell with a quote in it stands in quotes, each of its own quotes doubled: \"5\"\" pipe\""
+                }
+                CsvProblem::UnclosedQuote => {
+                    "the closing quote is missing, or the file was not written or copied to its end"
+                }
+                CsvProblem::CarriageReturn => "end lines with a line feed, alone or after a carriage return",
+                CsvProblem::Cells { .. } => {
+                    "a comma in a cell must stand in quotes; a file whose last record is short was not copied to its end"
+                }
+                CsvProblem::NamelessColumn(_) | CsvProblem::DuplicateColumn(_) => {
+                    "the first line names every column, each once"
+                }
+            },
+            Self::Exists { .. } => "name another, or take it away",
+            Self::Write { .. } => "look at its permissions and at the space that is left",
             Self::RefusedMember { .. } => "unpack it by hand, look at what it is, and restore the export alone",
             Self::Expansion { .. } => "if it is what it should be, decompress it first and restore the result",
             Self::Empty { .. } => "an export without records is [] or {}",
             Self::TopLevel { .. } => {
-                "relink reads Django dumpdata ([{\"model\": ..., \"fields\": ...}], or one such object a line) and \
-                 table maps ({\"table\": [rows]})"
+                "relink reads Django dumpdata ([{\"model\": ..., \"fields\": ...}], or one such object a line), \
+                 table maps ({\"table\": [rows]}) and row files (TABLE.json, .jsonl, .csv)"
             }
             Self::Syntax { problem, .. } => return syntax_help(*problem).map(str::to_owned),
             Self::TrailingText { found: '[' | '{', after: "the document", .. } => {
@@ -427,7 +550,7 @@ impl ExportError {
             Self::DuplicateTable { .. } => "put all rows of the table into one array",
             Self::NotDjango { .. } => {
                 "for a Django dump every element needs \"model\" and \"fields\"; rows of a single table go into a \
-                 table map: {\"table\": [...]}"
+                 table map: {\"table\": [...]}, or into a file named after the table, with --from row-files"
             }
             Self::NotAnObject { .. } => "remove it, or write it as an object",
             Self::MissingMember { .. } | Self::WrongMember { .. } => {
@@ -460,11 +583,16 @@ fn syntax_help(problem: SyntaxProblem) -> Option<&'static str> {
     }
 }
 
-fn members_found(members: &[String]) -> impl fmt::Display {
+/// Where the first of two stands, seen from the second.
+fn first_of_two(first: &Place, second: &Place) -> String {
+    if first.file == second.file { format!("on line {}", first.line) } else { format!("in {first}") }
+}
+
+fn members_found(members: &[String]) -> String {
     match members.len() {
         0 => "no file".to_owned(),
-        1 => "one file that is no export".to_owned(),
-        count => format!("{count} files"),
+        1 => "no export, only another file".to_owned(),
+        count => format!("no export among {count} files"),
     }
 }
 

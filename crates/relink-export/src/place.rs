@@ -3,7 +3,13 @@
 //! Lines are counted while the export is indexed; a [`Mark`] is kept every so many bytes, so that a place costs one
 //! short read, and the marks cost next to no memory.
 
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    os::unix::fs::FileExt,
+    sync::Arc,
+};
 
 use relink_model::Place;
 
@@ -13,20 +19,24 @@ const MARK_EVERY_BYTES: u64 = 256 * 1024;
 /// How much of the text a [`Snippet`] shows before and after its place, at most.
 const SNIPPET_SIDE_BYTES: u64 = 160;
 
-/// An export's UTF-8 text (or bytes that claim to be it), readable from any offset.
+/// UTF-8 text of an export (or bytes that claim to be it), readable from any offset.
 #[derive(Debug)]
 pub(crate) struct Text {
-    pub(crate) file: File,
+    pub(crate) file: Arc<File>,
+    /// Where in the file it begins: texts that were unpacked share one.
+    pub(crate) origin: u64,
     pub(crate) bytes: u64,
+    /// The file as the user named it, with `!member` for a member of an archive.
     pub(crate) name: Arc<str>,
 }
 
 impl Text {
-    /// Fills `buffer` from `offset`; less only at the end of the file.
+    /// Fills `buffer` from `offset`; less only at the end of the text.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let wanted = buffer.len().min(usize::try_from(self.bytes.saturating_sub(offset)).unwrap_or(usize::MAX));
         let mut filled = 0;
-        while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+        while filled < wanted {
+            match self.file.read_at(&mut buffer[filled..wanted], self.origin + offset + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -41,6 +51,11 @@ impl Text {
         let read = self.read_at(&mut bytes, range.start)?;
         bytes.truncate(read);
         Ok(bytes)
+    }
+
+    /// Reads it from its start.
+    pub(crate) fn reader(&self) -> TextReader<'_> {
+        TextReader { text: self, at: 0 }
     }
 
     /// The place of `offset`, its line and column counted from the nearest of `marks`.
@@ -94,6 +109,33 @@ impl Text {
             cut_before,
             cut_after,
         })
+    }
+}
+
+/// Reads a text in order. It does not move the file's own position, which others may use.
+#[derive(Debug)]
+pub(crate) struct TextReader<'t> {
+    text: &'t Text,
+    at: u64,
+}
+
+impl Read for TextReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.text.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for TextReader<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.text.bytes.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }
 

@@ -65,12 +65,18 @@ impl JsonKind {
 pub struct RawJson<'a> {
     text: &'a str,
     offset: u64,
+    cell: bool,
 }
 
 impl<'a> RawJson<'a> {
     /// A value that the scanner has passed.
     pub(crate) fn scanned(text: &'a str, offset: u64) -> Self {
-        Self { text, offset }
+        Self { text, offset, cell: false }
+    }
+
+    /// A cell of a CSV file, as the JSON value that stands for it; `offset` is that of the cell.
+    pub(crate) fn cell(text: &'a str, offset: u64) -> Self {
+        Self { text, offset, cell: true }
     }
 
     /// Checks that `text` is one JSON value, white space around it allowed, nested `depth_max` deep at most. For
@@ -88,7 +94,7 @@ impl<'a> RawJson<'a> {
             let problem = SyntaxProblem::TrailingText(first_char(&text.as_bytes()[rest..]));
             return Err(SyntaxError { offset: rest, problem });
         }
-        Ok(Self { text: &text[start..end], offset: start as u64 })
+        Ok(Self { text: &text[start..end], offset: start as u64, cell: false })
     }
 
     /// What kind of value it is.
@@ -106,7 +112,12 @@ impl<'a> RawJson<'a> {
         self.text
     }
 
-    /// Bytes from the start of the export's text to the value's first byte.
+    /// Whether it is a cell of a CSV file: a string whatever the value is, or null for an empty cell without quotes.
+    pub fn is_cell(&self) -> bool {
+        self.cell
+    }
+
+    /// The export's offset of the value's first byte; see [`Source::place`](crate::Source::place).
     pub fn offset(&self) -> u64 {
         self.offset
     }
@@ -193,7 +204,7 @@ impl<'a> Walk<'a> {
     }
 
     fn slice(&self, range: Range<usize>) -> RawJson<'a> {
-        RawJson { text: &self.of.text[range.clone()], offset: self.of.offset + range.start as u64 }
+        RawJson { text: &self.of.text[range.clone()], offset: self.of.offset + range.start as u64, cell: false }
     }
 }
 

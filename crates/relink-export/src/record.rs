@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use crate::{
     ExportError, LabelId, RawJson, Run, Source,
+    csv::{Cell, Extent, Header},
     cursor::{Cursor, Fault},
+    part::{Form, Part},
     scan::{Member, Scanner, Stop},
-    source::Format,
     unescape::unescape,
     window::{CHUNK_BYTES, Dry, Window},
 };
@@ -18,15 +19,19 @@ pub(crate) struct Split {
     pub(crate) outer: Vec<Member>,
     /// The fields.
     pub(crate) fields: Vec<Member>,
+    /// The object that stands for a record of a CSV file, and where in the record its cells begin. The members' ranges
+    /// count in it.
+    pub(crate) row: String,
+    pub(crate) cells: Vec<usize>,
 }
 
 impl Split {
-    /// Scans the object at the start, and splits it as `format` has it.
-    pub(crate) fn scan(&mut self, scanner: &mut Scanner<'_>, format: Format) -> Result<usize, Stop> {
-        let Self { outer, fields } = self;
+    /// Scans the object at the start, and splits it as a Django record or as a row.
+    pub(crate) fn scan(&mut self, scanner: &mut Scanner<'_>, django: bool) -> Result<usize, Stop> {
+        let Self { outer, fields, .. } = self;
         outer.clear();
         fields.clear();
-        if format == Format::TableMap {
+        if !django {
             return scanner.members(0, fields);
         }
         scanner.object(0, |scanner, key, value_at| {
@@ -61,16 +66,17 @@ pub struct Record<'a> {
     source: &'a Source,
     text: &'a str,
     split: &'a Split,
+    csv: bool,
     /// Which model or table.
     pub label: LabelId,
     /// Its number in the export, from 0.
     pub ordinal: u64,
-    /// Bytes from the start of the export's text to its `{`.
+    /// The export's offset of its first byte; see [`Source::place`].
     pub offset: u64,
 }
 
 impl<'a> Record<'a> {
-    /// The record's text from `{` to `}`.
+    /// The record's text from `{` to `}`; for a record of a CSV file, the object that stands for it.
     pub fn text(&self) -> &'a str {
         self.text
     }
@@ -91,11 +97,17 @@ impl<'a> Record<'a> {
     pub fn read_fields(&self, into: &mut Fields<'a>) -> Result<(), ExportError> {
         into.fields.clear();
         into.pk = self.split.member(self.bytes(), "pk").map(|pk| self.raw(pk)).filter(|pk| !pk.is_null());
-        for member in &self.split.fields {
+        for (position, member) in self.split.fields.iter().enumerate() {
             let key = &self.text[member.key.clone()];
             let key = unescape(key, self.offset + member.key.start as u64)
                 .map_err(|error| self.source.text_error(error, self.label, self.ordinal))?;
-            into.fields.push((key, self.raw(member)));
+            let value = if self.csv {
+                let offset = self.offset + self.split.cells[position] as u64;
+                RawJson::cell(&self.text[member.value.clone()], offset)
+            } else {
+                self.raw(member)
+            };
+            into.fields.push((key, value));
         }
         Ok(())
     }
@@ -116,6 +128,7 @@ pub struct OwnedRecord {
     source: Source,
     text: String,
     split: Split,
+    csv: bool,
     label: LabelId,
     ordinal: u64,
     offset: u64,
@@ -128,6 +141,7 @@ impl OwnedRecord {
             source: &self.source,
             text: &self.text,
             split: &self.split,
+            csv: self.csv,
             label: self.label,
             ordinal: self.ordinal,
             offset: self.offset,
@@ -172,20 +186,17 @@ impl<'a> Fields<'a> {
 /// Streams the records of one [`Run`]. See [`Source::records`].
 pub struct RecordReader<'s> {
     source: &'s Source,
-    cursor: Cursor<'s>,
-    split: Split,
+    scan: PartScan<'s>,
     run: Run,
     /// Records given so far.
     given: u64,
-    /// The length of the record that was given last and is consumed by the next call.
-    pending: usize,
 }
 
 impl<'s> RecordReader<'s> {
     pub(crate) fn new(source: &'s Source, run: &Run) -> Self {
-        let window = Window::new(source.text(), run.start..run.end, source.chunk_bytes());
-        let cursor = source.cursor(window);
-        Self { source, cursor, split: Split::default(), run: run.clone(), given: 0, pending: 0 }
+        let part = source.part_at(run.start);
+        let scan = PartScan::new(source, part, run.start..run.end, source.chunk_bytes());
+        Self { source, scan, run: run.clone(), given: 0 }
     }
 
     /// The next record; it borrows the reader's buffer. After an error there is none.
@@ -194,61 +205,133 @@ impl<'s> RecordReader<'s> {
         if self.given == self.run.records {
             return None;
         }
-        match self.advance() {
-            Ok(()) => {}
-            Err(fault) => {
-                self.given = self.run.records;
-                return Some(Err(self.source.changed_or_io(fault)));
-            }
-        }
-        let bytes = &self.cursor.window.bytes()[..self.pending];
-        let Ok(text) = std::str::from_utf8(bytes) else {
+        if let Err(fault) = self.scan.advance() {
             self.given = self.run.records;
-            return Some(Err(self.source.changed()));
+            return Some(Err(ExportError::changed_or_io(self.scan.part, fault)));
+        }
+        let Some(text) = self.scan.text() else {
+            self.given = self.run.records;
+            return Some(Err(ExportError::changed(self.scan.part)));
         };
         let ordinal = self.run.first_ordinal + self.given;
         self.given += 1;
         Some(Ok(Record {
             source: self.source,
             text,
-            split: &self.split,
+            split: &self.scan.split,
+            csv: self.scan.is_csv(),
             label: self.run.label,
             ordinal,
-            offset: self.cursor.window.offset(),
+            offset: self.scan.offset(),
         }))
     }
+}
 
-    fn advance(&mut self) -> Result<(), Fault> {
+/// Reads records of one part, one after the other, in text that indexing has passed.
+pub(crate) struct PartScan<'s> {
+    part: &'s Part,
+    cursor: Cursor<'s>,
+    header: &'s Header,
+    split: Split,
+    cells: Vec<Cell>,
+    /// The length of the record that was read last.
+    record: usize,
+    /// What the next call consumes: that record, and the line break of a CSV record.
+    pending: usize,
+}
+
+impl<'s> PartScan<'s> {
+    /// `range` counts in the export.
+    pub(crate) fn new(source: &'s Source, number: usize, range: std::ops::Range<u64>, chunk: usize) -> Self {
+        let part = source.part(number);
+        let within = |offset: u64| offset.saturating_sub(part.base).min(part.text.bytes);
+        let window = Window::new(&part.text, within(range.start)..within(range.end), chunk);
+        Self {
+            part,
+            cursor: source.cursor(window),
+            header: source.header(number),
+            split: Split::default(),
+            cells: Vec::new(),
+            record: 0,
+            pending: 0,
+        }
+    }
+
+    fn is_csv(&self) -> bool {
+        self.part.form == Form::Csv
+    }
+
+    /// The export's offset of the record that was read last.
+    pub(crate) fn offset(&self) -> u64 {
+        self.part.base + self.cursor.window.offset()
+    }
+
+    /// The record that was read last, byte for byte, without the line break of a CSV record.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.cursor.window.bytes()[..self.record]
+    }
+
+    /// The text of the record that was read last, in which its members' ranges count; `None` where it is no UTF-8.
+    fn text(&self) -> Option<&str> {
+        if self.is_csv() { Some(&self.split.row) } else { std::str::from_utf8(self.bytes()).ok() }
+    }
+
+    /// Reads the next record. Indexing found one; anything else means that the file is another one now.
+    pub(crate) fn advance(&mut self) -> Result<(), Fault> {
+        let changed = Fault::Dry(Dry::Changed);
         self.cursor.window.consume(std::mem::take(&mut self.pending));
+        if self.is_csv() {
+            let extent = self.csv_extent()?;
+            if self.cells.len() != self.header.columns() {
+                return Err(changed);
+            }
+            let record = &self.cursor.window.bytes()[..extent.record];
+            let Ok(record) = std::str::from_utf8(record) else { return Err(changed) };
+            self.header.split(record, &self.cells, &mut self.split);
+            (self.record, self.pending) = (extent.record, extent.line);
+            return Ok(());
+        }
         let mut found = self.cursor.significant()?;
         if found == Some(b',') {
             self.cursor.window.consume(1);
             found = self.cursor.significant()?;
         }
-        // Indexing found a record here; anything else means that the file is another one now.
         if found != Some(b'{') {
-            return Err(Fault::Dry(Dry::Changed));
+            return Err(changed);
         }
-        let format = self.source.format();
-        self.pending = self.cursor.scan(|scanner| self.split.scan(scanner, format))?;
+        let django = self.part.form.family() == crate::FormatFamily::Django;
+        self.record = self.cursor.scan(|scanner| self.split.scan(scanner, django))?;
+        self.pending = self.record;
         Ok(())
+    }
+
+    /// The next record of a CSV file, blank lines passed over.
+    fn csv_extent(&mut self) -> Result<Extent, Fault> {
+        loop {
+            match self.cursor.csv_record(&mut self.cells)? {
+                None => return Err(Fault::Dry(Dry::Changed)),
+                Some(extent) if self.header.is_blank(extent) => self.cursor.window.consume(extent.line),
+                Some(extent) => return Ok(extent),
+            }
+        }
     }
 }
 
+/// How much is read at first for a single record: most are short, and the window grows where one is not.
+const ONE_RECORD_BYTES: usize = 4096;
+
 /// Reads the one record at `offset`.
 pub(crate) fn read_one(source: &Source, label: LabelId, ordinal: u64, offset: u64) -> Result<OwnedRecord, ExportError> {
-    /// Most records are short; the window grows where one is not.
-    const FIRST_READ_BYTES: usize = 4096;
-    let chunk = source.chunk_bytes().min(FIRST_READ_BYTES).min(CHUNK_BYTES);
-    let range = offset.min(source.text_bytes())..source.text_bytes();
-    let mut cursor = source.cursor(Window::new(source.text(), range, chunk));
-    let mut split = Split::default();
-    let format = source.format();
-    let found = cursor.significant().map_err(|fault| source.changed_or_io(fault))?;
-    if found != Some(b'{') || cursor.window.offset() != offset {
-        return Err(source.changed());
-    }
-    let length = cursor.scan(|scanner| split.scan(scanner, format)).map_err(|fault| source.changed_or_io(fault))?;
-    let text = std::str::from_utf8(&cursor.window.bytes()[..length]).map_err(|_| source.changed())?.to_owned();
-    Ok(OwnedRecord { source: source.clone(), text, split, label, ordinal, offset })
+    let scan = scan_one(source, offset)?;
+    let text = scan.text().ok_or_else(|| ExportError::changed(scan.part))?.to_owned();
+    let csv = scan.is_csv();
+    Ok(OwnedRecord { source: source.clone(), text, split: scan.split, csv, label, ordinal, offset })
+}
+
+/// Finds the one record at `offset`.
+pub(crate) fn scan_one(source: &Source, offset: u64) -> Result<PartScan<'_>, ExportError> {
+    let chunk = source.chunk_bytes().min(ONE_RECORD_BYTES).min(CHUNK_BYTES);
+    let mut scan = PartScan::new(source, source.part_at(offset), offset..u64::MAX, chunk);
+    scan.advance().map_err(|fault| ExportError::changed_or_io(scan.part, fault))?;
+    if scan.offset() == offset { Ok(scan) } else { Err(ExportError::changed(scan.part)) }
 }

@@ -49,6 +49,7 @@ fn real_exports_read_as_serde_json_reads_them() {
                 .filter(|line| !line.trim().is_empty())
                 .map(|line| serde_json::from_str(line).unwrap())
                 .collect(),
+            Format::RowFiles => panic!("{} is no Django dump and no table map", path.display()),
             Format::TableMap => {
                 let document: Value = serde_json::from_str(&text).unwrap();
                 let mut rows = Vec::new();
@@ -82,6 +83,38 @@ fn real_exports_read_as_serde_json_reads_them() {
         eprintln!("{}: {:?}, {ordinal} records, {} labels", path.display(), source.format(), index.labels.len());
     }
     assert!(read > 0);
+}
+
+/// Compares every cell of every CSV file with what the csv crate reads.
+#[test]
+fn real_csv_reads_as_another_reader_reads_it() {
+    let Some(corpora) = std::env::var_os("RELINK_CORPORA") else {
+        eprintln!("SKIP: RELINK_CORPORA names no directory of exports");
+        return;
+    };
+    let folder = Path::new(&corpora).join("baseball");
+    let source = Source::open(&folder, &OpenOptions::default()).unwrap();
+    assert_eq!(source.format(), Format::RowFiles);
+    let index = source.index(&mut |_| {}).unwrap();
+    for run in &index.runs {
+        let mut other = csv::Reader::from_path(folder.join(format!("{}.csv", index.label(run.label)))).unwrap();
+        let names = other.headers().unwrap().clone();
+        let mut others = other.records();
+        let mut reader = source.records(run);
+        while let Some(record) = reader.next() {
+            let record = record.unwrap();
+            let expected = others.next().unwrap().unwrap();
+            let place = source.place(record.ordinal, record.label, record.offset, String::new()).unwrap();
+            assert_eq!((place.line, place.column), (expected.position().unwrap().line(), 1));
+            for (((name, value), column), cell) in record.fields().unwrap().fields.iter().zip(&names).zip(&expected) {
+                assert_eq!(name, column);
+                assert_eq!(if value.is_null() { "".into() } else { value.as_str().unwrap() }, cell);
+            }
+        }
+        assert!(others.next().is_none());
+    }
+    eprintln!("{} tables, {} records; beside them {:?}", index.labels.len(), index.records, index.ignored);
+    assert_eq!(index.labels.len(), 10);
 }
 
 fn collect_rows(value: &Value, into: &mut Vec<Value>) {

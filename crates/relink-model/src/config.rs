@@ -1,13 +1,16 @@
 //! `relink.toml`: what the schema and the export do not say by themselves. The published JSON Schema is generated
 //! from these types.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Catalog, Enforcement, ForeignKey, MatchKind, RelationId};
+use crate::{
+    AllowDrift, Catalog, Enforcement, ExternalRefs, ForeignKey, Ids, MatchKind, Mode, OnDangling, OnError, RelationId,
+    TriggerPolicy, Verify,
+};
 
 /// The configuration file `relink.toml`. Unknown keys are errors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +20,12 @@ pub struct Config {
     pub version: Option<u32>,
     /// Settings of a whole run.
     pub run: RunConfig,
+    /// How `relink restore` goes about it; the options of the command line come first.
+    pub restore: RestoreConfig,
+    /// SQL that runs in the restore's own transaction.
+    pub hooks: HooksConfig,
+    /// Which profiles of applications are used, and how.
+    pub profiles: ProfilesConfig,
     /// Per table, by its name in the database (`name` or `namespace.name`).
     pub table: BTreeMap<String, TableConfig>,
     /// Labels of the export (Django model labels, keys of a table map) that are not restored, e.g. `sessions.session`.
@@ -32,6 +41,80 @@ pub struct RunConfig {
     /// The time zone (IANA name) of timestamps that carry none, where the column wants an instant. Without it such a
     /// value is an error on restore; rules about dates take it as UTC.
     pub timezone: Option<String>,
+}
+
+/// How a restore goes about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RestoreConfig {
+    /// `--mode`.
+    pub mode: Option<Mode>,
+    /// `--ids`.
+    pub ids: Option<Ids>,
+    /// `--external-refs`.
+    pub external_refs: Option<ExternalRefs>,
+    /// `--on-dangling`.
+    pub on_dangling: Option<OnDangling>,
+    /// `--on-error`.
+    pub on_error: Option<OnError>,
+    /// `--allow-drift`.
+    pub allow_drift: Option<AllowDrift>,
+    /// `--triggers`.
+    pub triggers: Option<TriggerPolicy>,
+    /// `--verify`.
+    pub verify: Option<Verify>,
+}
+
+/// SQL around a restore.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HooksConfig {
+    /// Scripts run before the first row is written.
+    pub before: Vec<String>,
+    /// Scripts run after the last row, before the validation.
+    pub after: Vec<String>,
+}
+
+/// Profiles: what is known of widespread applications. `relink profile` lists and explains them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfilesConfig {
+    /// Files with profiles of your own, relative to this file. They come before the built-in ones.
+    pub files: Vec<PathBuf>,
+    /// Names of profiles that are not used.
+    pub off: Vec<String>,
+    /// Names of profiles whose suggestions of what to leave out are taken: as if those labels stood in `ignore_models`.
+    pub ignore: Vec<String>,
+}
+
+/// A polymorphic reference: a column that says which table is meant, and a column with the id of the row there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GenericConfig {
+    /// The column with the type: a foreign key to `django_content_type`, or text that names a table or a class (`Post`, `Blog::Post`, `posts`).
+    #[serde(rename = "type")]
+    pub type_column: String,
+    /// The column with the id; a text column may hold a number.
+    pub id: String,
+    /// Value of the type column -> table, where the naming rules do not find it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, String>,
+    /// Rows that are gone may be named, as in logs: the reference is followed where its row is known, and is no error where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loose: bool,
+}
+
+/// Ids inside a JSON column, or in an array column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddedIdConfig {
+    /// Which values of the document are ids, as JSONPath (RFC 9535): `$..[?@.type == "image"].value`. Without it every element of an array column is.
+    pub path: Option<String>,
+    /// The table whose rows they are.
+    pub table: String,
+    /// Rows that are gone may be named: the id is followed where its row is known, and is no error where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loose: bool,
 }
 
 /// What is known of one table.
@@ -50,6 +133,23 @@ pub struct TableConfig {
     pub read: BTreeMap<String, Reading>,
     /// Many-to-many field of the export -> join table, where the naming rules do not find it.
     pub join_tables: BTreeMap<String, String>,
+    /// Column -> the value that every record gets, in place of whatever the export says: `set = { source = "import" }`.
+    pub set: BTreeMap<String, Scalar>,
+    /// Column -> the value of records that have no field for it, or null where the column is NOT NULL: `default = { status = "new" }`.
+    pub default: BTreeMap<String, Scalar>,
+    /// Column -> the steps that its values pass before they are read by the column's type, one after the other:
+    /// `transform = { email = ["trim", "lower"], status = { map = { old = "new" } } }`.
+    pub transform: BTreeMap<String, Steps>,
+    /// `--mode` for this table.
+    pub mode: Option<Mode>,
+    /// `--ids` for this table.
+    pub ids: Option<Ids>,
+    /// `--triggers` for this table.
+    pub triggers: Option<TriggerPolicy>,
+    /// Polymorphic references: `generic = [{ type = "content_type_id", id = "object_id" }]`.
+    pub generic: Vec<GenericConfig>,
+    /// Column -> the ids inside its JSON documents or arrays: `{ body = [{ path = "$..image", table = "images" }] }`.
+    pub embedded_ids: BTreeMap<String, Vec<EmbeddedIdConfig>>,
     /// Virtual references: `"customer_id -> customers.id"`, `"(tenant, no) -> stores(tenant, no)"`.
     pub refs: Vec<String>,
     /// Column -> lowest value allowed: `min = { quantity = 0 }`. Numbers may be given as text to keep them exact.
@@ -74,6 +174,134 @@ pub enum Reading {
     Hex,
     /// A string holds bytes in base64.
     Base64,
+}
+
+/// A value of the configuration, read by the column's type as a value of the export is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a text, a number, true or false")]
+pub enum Scalar {
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A floating point number; its shortest decimal form counts. Decimals are exact as text.
+    Float(f64),
+    /// Text.
+    Text(String),
+}
+
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
+/// One change of a value before it is read by its column's type. Null passes every step as it is, and so do lists and objects, save for
+/// `strip-nul` and `replace-nul`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// A text loses the white space at both ends.
+    Trim,
+    /// A text becomes lower case.
+    Lower,
+    /// A text becomes upper case.
+    Upper,
+    /// The characters U+0000 of texts, also inside lists and objects, are left out.
+    StripNul,
+    /// The characters U+0000 of texts, also inside lists and objects, become U+FFFD.
+    ReplaceNul,
+    /// A whole or decimal number is seconds since 1970: it becomes the instant in UTC, as RFC 3339 writes it.
+    UnixSeconds,
+    /// As `unix-seconds`, with milliseconds.
+    UnixMillis,
+    /// A value equal to one of these becomes null. Text equals text; numbers are equal whatever zeros they are written with.
+    NullIf(Vec<Scalar>),
+    /// A text of just this content, or a number or boolean written just so, becomes another value; others stay.
+    Map(BTreeMap<String, Scalar>),
+    /// `["from", "to"]`: each occurrence in a text is replaced.
+    Replace((String, String)),
+    /// This is put before a text or number, which becomes text.
+    Prefix(String),
+    /// This is put after a text or number, which becomes text.
+    Suffix(String),
+    /// A text keeps so many characters at most.
+    Truncate(usize),
+    /// A text is a date, a time of day, or both, in this form (`strptime`: `%d/%m/%Y %H:%M`): it becomes ISO 8601.
+    DateFormat(String),
+}
+
+impl Step {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Trim => "trim",
+            Self::Lower => "lower",
+            Self::Upper => "upper",
+            Self::StripNul => "strip-nul",
+            Self::ReplaceNul => "replace-nul",
+            Self::UnixSeconds => "unix-seconds",
+            Self::UnixMillis => "unix-millis",
+            Self::NullIf(_) => "null-if",
+            Self::Map(_) => "map",
+            Self::Replace(_) => "replace",
+            Self::Prefix(_) => "prefix",
+            Self::Suffix(_) => "suffix",
+            Self::Truncate(_) => "truncate",
+            Self::DateFormat(_) => "date-format",
+        }
+    }
+}
+
+/// A step, or a list of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Steps(pub Vec<Step>);
+
+impl<'de> Deserialize<'de> for Steps {
+    /// By hand, as an untagged enum would not say which step is unknown.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> serde::de::Visitor<'de> for OneOrMany {
+            type Value = Steps;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a step such as \"trim\" or { map = { old = \"new\" } }, or a list of steps")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Steps, E> {
+                Step::deserialize(serde::de::value::StrDeserializer::new(name)).map(|step| Steps(vec![step]))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Steps, A::Error> {
+                Step::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(|step| Steps(vec![step]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Steps, A::Error> {
+                Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq)).map(Steps)
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl JsonSchema for Steps {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Steps".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let step = generator.subschema_for::<Step>();
+        schemars::json_schema!({
+            "description": "A step, or a list of them.",
+            "anyOf": [step, { "type": "array", "items": step }],
+        })
+    }
 }
 
 /// What makes a row's natural key.
@@ -155,6 +383,32 @@ pub enum ConfigError {
         /// The nearest existing name.
         nearest: Option<String>,
     },
+    /// A table or label of `--only`, `--exclude` or `--where` that does not exist.
+    #[error("--only, --exclude, --where: neither a table nor a label of the export is called {name:?}{}", suggestion(.nearest.as_deref()))]
+    UnknownSelection {
+        /// As written.
+        name: String,
+        /// The nearest existing name.
+        nearest: Option<String>,
+    },
+    /// A condition of `--where` that the database cannot answer.
+    #[error("--where \"{table}: {condition}\": {why}")]
+    Condition {
+        /// The table or label as written.
+        table: String,
+        /// As written.
+        condition: String,
+        /// What the database says.
+        why: String,
+    },
+    /// `--strategy bulk` where the database has no bulk path.
+    #[error(
+        "--strategy bulk: {product} has no bulk path beside multi-row inserts, which --strategy insert and auto take"
+    )]
+    NoBulkLoad {
+        /// The database's product.
+        product: String,
+    },
     /// A label that two tables claim.
     #[error("[table.{table}] models: {label:?} is claimed by [table.{other}], too")]
     ClaimedLabel {
@@ -165,11 +419,35 @@ pub enum ConfigError {
         /// The label.
         label: String,
     },
+    /// A profile that does not exist.
+    #[error("[profiles] {key}: there is no profile {name:?}{}", suggestion(.nearest.as_deref()))]
+    UnknownProfile {
+        /// The configuration key.
+        key: String,
+        /// As written.
+        name: String,
+        /// The nearest existing name.
+        nearest: Option<String>,
+    },
     /// A time zone that is not known.
     #[error("[run] timezone: {name:?} is no known time zone (an IANA name such as \"Europe/Paris\")")]
     TimeZone {
         /// As written.
         name: String,
+    },
+    /// A value that its column cannot hold, or that cannot stand there.
+    #[error("[table.{table}] {key}: {column} = {value}: {why}")]
+    Value {
+        /// As written.
+        table: String,
+        /// The configuration key.
+        key: String,
+        /// The column.
+        column: String,
+        /// As written.
+        value: String,
+        /// What is wrong.
+        why: String,
     },
     /// A short string that does not parse.
     #[error("[table.{table}] {key}: {text:?}: expected {expected}")]
@@ -312,4 +590,44 @@ fn virtual_reference(catalog: &Catalog, id: RelationId, table: &str, text: &str)
 
 fn column_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Result<TableConfig, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_transform_is_a_step_or_a_list_of_steps() {
+        let config = table(
+            r#"{"transform": {"email": ["trim", {"truncate": 9}], "code": "upper",
+                "status": {"map": {"old": "new", "1": true}}, "name": {"replace": ["a", "b"]}}}"#,
+        )
+        .expect("it is sound");
+        let steps = |column: &str| config.transform[column].0.clone();
+        assert_eq!(steps("email"), [Step::Trim, Step::Truncate(9)]);
+        assert_eq!(steps("code"), [Step::Upper]);
+        assert_eq!(steps("name"), [Step::Replace(("a".to_owned(), "b".to_owned()))]);
+        let Step::Map(map) = &steps("status")[0] else { panic!("{:?}", steps("status")) };
+        assert_eq!(map["1"], Scalar::Boolean(true));
+        assert!(
+            steps("email").iter().all(|step| serde_json::to_string(step).expect("serializes").contains(step.name()))
+        );
+    }
+
+    #[test]
+    fn an_unknown_step_is_named() {
+        for text in [r#""trimm""#, r#"["trimm"]"#, r#"{"trimm": 3}"#] {
+            let error = table(&format!(r#"{{"transform": {{"email": {text}}}}}"#)).expect_err("there is no such step");
+            assert!(error.contains("unknown variant `trimm`") && error.contains("`trim`"), "{error}");
+        }
+        assert!(
+            table(r#"{"transform": {"email": {"map": {}, "truncate": 1}}}"#).is_err(),
+            "two steps without an order"
+        );
+        assert!(table(r#"{"set": {"a": [1]}}"#).expect_err("a list is no value").contains("expected a text"));
+    }
 }

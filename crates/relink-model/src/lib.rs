@@ -7,6 +7,7 @@ pub mod config;
 pub mod finding;
 pub mod name;
 pub mod place;
+pub mod policy;
 pub mod suggest;
 pub mod value;
 
@@ -20,4 +21,5 @@ pub use config::Config;
 pub use finding::{Finding, FindingCode, Severity};
 pub use name::{ConstraintName, RelationName};
 pub use place::Place;
+pub use policy::{AllowDrift, ExternalRefs, Ids, Mode, OnDangling, OnError, Strategy, TriggerPolicy, Verify};
 pub use value::Value;

@@ -17,7 +17,7 @@ pub struct Place {
     pub line: u64,
     /// Column in characters, from 1.
     pub column: u64,
-    /// JSON pointer (RFC 6901) from the top of the document; for JSON Lines from the top of the line.
+    /// JSON pointer (RFC 6901) from the top of the file; for JSON Lines and CSV from the record, `/column` for a cell.
     pub pointer: String,
 }
 

@@ -3,16 +3,55 @@
 /// The candidate nearest to `name`, if it is near enough to be worth naming: equal but for case and separators,
 /// or within a third of the name's length in edit distance.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = fold(name);
     candidates
         .into_iter()
-        .map(|candidate| {
-            let distance = if fold(candidate) == folded { 0 } else { strsim::damerau_levenshtein(name, candidate) };
-            (distance, candidate)
-        })
-        .filter(|(distance, candidate)| *distance <= (name.chars().count().max(candidate.chars().count()) / 3).max(1))
+        .filter_map(|candidate| Some((edits(name, candidate)?, candidate)))
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// How far apart two names are that are near enough to be taken for each other.
+fn edits(name: &str, candidate: &str) -> Option<usize> {
+    if fold(candidate) == fold(name) {
+        return Some(0);
+    }
+    let distance = strsim::damerau_levenshtein(name, candidate);
+    (distance <= (name.chars().count().max(candidate.chars().count()) / 3).max(1)).then_some(distance)
+}
+
+/// How likely one name has become the other, the likeliest first: a few letters differ, or one has a word more (`price` and
+/// `unit_price`). `None` where nothing speaks for it.
+pub fn likeness(name: &str, candidate: &str) -> Option<usize> {
+    /// Any difference in letters counts less than a word more or less.
+    const WORD: usize = 1_000;
+    edits(name, candidate).or_else(|| {
+        let (a, b) = (words(name), words(candidate));
+        let (few, many) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+        let contained = few.iter().all(|word| many.contains(word));
+        (contained && !few.is_empty()).then(|| WORD * (many.len() - few.len()).max(1))
+    })
+}
+
+/// The words of `unit_price`, `unitPrice` and `unit price`, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut last = None;
+    for c in name.chars() {
+        let begins = match last {
+            None => true,
+            Some(last) => !char::is_alphanumeric(last) || last.is_lowercase() && c.is_uppercase(),
+        };
+        if c.is_alphanumeric() {
+            if begins {
+                words.push(String::new());
+            }
+            if let Some(word) = words.last_mut() {
+                word.extend(c.to_lowercase());
+            }
+        }
+        last = Some(c);
+    }
+    words
 }
 
 /// A name without case and separators: `InvoiceLine`, `invoice_line` and `Invoice Line` fold to one text.
@@ -30,6 +69,14 @@ mod tests {
         assert_eq!(nearest("natural_key", names), Some("natural_keys"));
         assert_eq!(nearest("NaturalKeys", names), Some("natural_keys"));
         assert_eq!(nearest("hooks", names), None);
+    }
+
+    #[test]
+    fn a_word_more_is_alike_but_less_than_a_letter() {
+        let order = |name: &str, candidates: [&str; 2]| candidates.map(|candidate| likeness(name, candidate));
+        assert!(matches!(order("price", ["prices", "unit_price"]), [Some(near), Some(far)] if near < far));
+        assert!(matches!(order("unitPrice", ["unit_price", "price"]), [Some(0), Some(far)] if far > 0));
+        assert_eq!(order("note", ["unit_price", "id"]), [None, None]);
     }
 
     #[test]

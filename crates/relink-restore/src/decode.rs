@@ -7,15 +7,21 @@ use std::{
 };
 
 use relink_export::{Fields, JsonKind, LabelId, RawJson, Record};
-use relink_model::{Catalog, RelationId, Value};
+use relink_model::{Catalog, Column, RelationId, TypeKind, Value};
 
+pub(crate) use crate::shape::Shape;
 use crate::{
     code,
     coerce::{self, How, Rules, describe},
+    drift::{By, Look, Note},
     index::{IndexId, IndexRegistry},
     key::Ordinal,
-    mapping::{FieldTarget, JoinField, LabelTarget, Mapping, NoNaturalKey},
+    mapping::{JoinField, LabelTarget, Mapping, NoNaturalKey},
+    memory::Position,
     natural::{self, NaturalReference},
+    selection::{LeftOut, Selected},
+    shape::{SlotSource, Target},
+    transform,
 };
 
 /// What stands in one column of a row.
@@ -41,77 +47,6 @@ impl Cell {
     }
 }
 
-/// Where a slot's value stands in the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SlotSource {
-    /// Django's `pk`.
-    Pk,
-    /// One part of a composite `pk`.
-    PkPart(usize),
-    /// A field, by position.
-    Field(usize),
-    /// Nowhere: relink allots it.
-    Nowhere,
-}
-
-/// A foreign key whose columns a shape fills.
-#[derive(Clone, Debug)]
-pub(crate) struct ReferenceSlot {
-    /// Index into the relation's foreign keys.
-    pub(crate) key: usize,
-    /// The slots of its columns.
-    pub(crate) slots: Vec<usize>,
-    /// The referenced relation.
-    pub(crate) target: RelationId,
-    /// The index over the referenced columns.
-    pub(crate) index: IndexId,
-}
-
-/// What all records with the same field names have in common.
-#[derive(Debug)]
-pub(crate) struct Shape {
-    pub(crate) relation: RelationId,
-    /// Relation column of each slot.
-    pub(crate) columns: Vec<usize>,
-    /// Where each slot's value stands.
-    pub(crate) sources: Vec<SlotSource>,
-    /// Foreign keys that the slots cover.
-    pub(crate) references: Vec<ReferenceSlot>,
-    /// Indexes that the slots cover, with the slots.
-    pub(crate) indexes: Vec<(IndexId, Vec<usize>)>,
-    /// Many-to-many fields: field position and join table.
-    pub(crate) joins: Vec<(usize, JoinField)>,
-    /// Field names in the record's order.
-    pub(crate) names: Vec<String>,
-    has_pk: bool,
-    targets: Vec<Target>,
-    problems: Vec<(Option<usize>, Problem)>,
-}
-
-#[derive(Clone, Debug)]
-enum Target {
-    Slot(usize),
-    /// The column has its value from `pk` already: both must agree.
-    Repeat(usize),
-    Join(usize),
-    Ignore,
-}
-
-impl Shape {
-    /// The slot of a relation's column.
-    pub(crate) fn slot_of(&self, column: usize) -> Option<usize> {
-        self.columns.iter().position(|candidate| *candidate == column)
-    }
-
-    /// The field's name behind a slot, for messages and pointers; `None` for `pk`.
-    pub(crate) fn field_of(&self, slot: usize) -> Option<&str> {
-        match self.sources[slot] {
-            SlotSource::Field(position) => Some(&self.names[position]),
-            _ => None,
-        }
-    }
-}
-
 /// A record as a row.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -131,9 +66,22 @@ pub(crate) struct Row {
     pub(crate) joins: Vec<Vec<Cell>>,
     /// What the export gives for slots whose reference has been followed to another value.
     pub(crate) given: Vec<(usize, Value)>,
+    /// The natural keys of such slots, where a polymorphic reference goes by them.
+    given_natural: Vec<(usize, NaturalReference)>,
+    /// Partial unique indexes that are not about this row.
+    pub(crate) outside: Vec<IndexId>,
+    /// What the export holds for the computed columns of the shape.
+    pub(crate) computed: Vec<Value>,
+    /// What the pre-scan counts.
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Row {
+    /// Where the record stands.
+    pub(crate) fn position(&self) -> Position {
+        Position { offset: self.offset, file_ordinal: self.file_ordinal, label: self.label }
+    }
+
     /// The values of these slots, where all of them are settled.
     pub(crate) fn values<'a>(&'a self, slots: &'a [usize]) -> Option<Vec<&'a Value>> {
         slots.iter().map(|slot| self.cells[*slot].value()).collect()
@@ -141,17 +89,33 @@ impl Row {
 
     /// As [`Self::values`], with the values that the export gives: references name rows by those.
     pub(crate) fn given_values<'a>(&'a self, slots: &'a [usize]) -> Option<Vec<&'a Value>> {
-        let given = |slot: &usize| self.given.iter().find(|(followed, _)| followed == slot).map(|(_, value)| value);
-        slots.iter().map(|slot| given(slot).or_else(|| self.cells[*slot].value())).collect()
+        slots.iter().map(|slot| self.given_value(*slot)).collect()
+    }
+
+    /// The value that the export gives for a slot.
+    pub(crate) fn given_value(&self, slot: usize) -> Option<&Value> {
+        let given = self.given.iter().find(|(followed, _)| *followed == slot).map(|(_, value)| value);
+        given.or_else(|| self.cells[slot].value())
     }
 
     /// Puts the value in a slot that its reference leads to.
     pub(crate) fn follow(&mut self, slot: usize, value: Value) {
-        if let Cell::Value(given) = std::mem::replace(&mut self.cells[slot], Cell::Value(value))
-            && self.given.iter().all(|(followed, _)| *followed != slot)
-        {
-            self.given.push((slot, given));
+        match std::mem::replace(&mut self.cells[slot], Cell::Value(value)) {
+            Cell::Value(given) if self.given.iter().all(|(followed, _)| *followed != slot) => {
+                self.given.push((slot, given));
+            }
+            Cell::Natural(natural) if !self.shape.generics.is_empty() => self.given_natural.push((slot, natural)),
+            _ => {}
         }
+    }
+
+    /// The natural key that the export gives for a slot.
+    pub(crate) fn given_natural(&self, slot: usize) -> Option<&NaturalReference> {
+        let given = self.given_natural.iter().find(|(followed, _)| *followed == slot).map(|(_, natural)| natural);
+        given.or(match &self.cells[slot] {
+            Cell::Natural(natural) => Some(natural),
+            _ => None,
+        })
     }
 
     pub(crate) fn has_bad_cells(&self) -> bool {
@@ -171,6 +135,13 @@ pub(crate) struct Problem {
     pub(crate) help: Option<String>,
 }
 
+/// What decoding has to say beside the row.
+#[derive(Debug, Default)]
+struct Heard {
+    problems: Vec<Problem>,
+    notes: Vec<Note>,
+}
+
 /// Everything that decoding needs to know.
 #[derive(Debug)]
 pub(crate) struct Decoder {
@@ -180,6 +151,10 @@ pub(crate) struct Decoder {
     pub(crate) rules: Rules,
     /// By relation and column.
     ways: Vec<Vec<How>>,
+    /// What the selection asks for.
+    pub(crate) selected: Selected,
+    /// Records that it leaves out.
+    pub(crate) left_out: LeftOut,
     shapes: RwLock<Shapes>,
 }
 
@@ -196,8 +171,26 @@ impl Decoder {
         mapping: Arc<Mapping>,
         rules: Rules,
         ways: Vec<Vec<How>>,
+        selected: Selected,
     ) -> Self {
-        Self { catalog, registry, mapping, rules, ways, shapes: RwLock::default() }
+        Self {
+            catalog,
+            registry,
+            mapping,
+            rules,
+            ways,
+            selected,
+            left_out: LeftOut::default(),
+            shapes: RwLock::default(),
+        }
+    }
+
+    /// The relation that records of a label go to.
+    pub(crate) fn relation_of(&self, label: LabelId) -> Option<RelationId> {
+        match self.mapping.labels[label.index()] {
+            LabelTarget::Relation(relation) => Some(relation),
+            _ => None,
+        }
     }
 
     /// Decodes a record. `ordinal` is its place among the relation's records; `last` is the shape of the record before, most
@@ -210,30 +203,33 @@ impl Decoder {
     ) -> Result<(Row, Vec<Problem>), relink_export::ExportError> {
         let fields = record.fields()?;
         let shape = match last {
-            Some(shape) if fits(shape, &fields) => Arc::clone(shape),
+            Some(shape) if shape.fits(&fields) => Arc::clone(shape),
             _ => {
                 let shape = self.shape(record.label, &fields);
                 *last = Some(Arc::clone(&shape));
                 shape
             }
         };
-        let mut problems: Vec<Problem> = Vec::new();
+        let mut heard = Heard::default();
         for (position, problem) in &shape.problems {
             let mut problem = problem.clone();
             problem.offset = position.map(|position| fields.fields[position].1.offset());
-            problems.push(problem);
+            heard.problems.push(problem);
         }
         let mut cells = vec![Cell::Allotted; shape.columns.len()];
         let mut joins = vec![Vec::new(); shape.joins.len()];
+        let mut computed = Vec::new();
         if let Some(pk) = &fields.pk {
-            self.decode_pk(pk, &shape, &mut cells, &mut problems);
+            self.decode_pk(pk, &shape, &mut cells, &mut heard);
         }
         for ((name, json), target) in fields.fields.iter().zip(&shape.targets) {
             match target {
                 Target::Ignore => {}
-                Target::Slot(slot) => cells[*slot] = self.cell(json, &shape, *slot, Some(name), &mut problems),
+                Target::Computed(column) => computed.push(self.computed(json, shape.relation, *column)),
+                Target::Unknown(at) => heard.notes.push(Note::Unknown { at: *at, look: Look::of(json) }),
+                Target::Slot(slot) => cells[*slot] = self.cell(json, &shape, *slot, Some(name), &mut heard),
                 Target::Repeat(slot) => {
-                    let cell = self.cell(json, &shape, *slot, Some(name), &mut problems);
+                    let cell = self.cell(json, &shape, *slot, Some(name), &mut heard);
                     if matches!(cell, Cell::Natural(_)) {
                         // The natural key says which row is meant; the id in the pk may be one that the export has left behind.
                         cells[*slot] = cell;
@@ -241,11 +237,14 @@ impl Decoder {
                     }
                     if cell != cells[*slot] && cell != Cell::Bad {
                         let message = format!("{} contradicts the record's pk", json.text());
-                        problems.push(problem(code::UNFIT_VALUE, Some(name), json, message, None));
+                        heard.problems.push(problem(code::UNFIT_VALUE, Some(name), json, message, None));
                     }
                 }
-                Target::Join(join) => joins[*join] = self.elements(json, &shape.joins[*join].1, name, &mut problems),
+                Target::Join(join) => joins[*join] = self.elements(json, &shape, *join, name, &mut heard),
             }
+        }
+        for constant in &shape.constants {
+            cells[constant.slot] = Cell::Value(constant.value.clone());
         }
         let row = Row {
             label: record.label,
@@ -256,17 +255,28 @@ impl Decoder {
             cells,
             joins,
             given: Vec::new(),
+            given_natural: Vec::new(),
+            outside: Vec::new(),
+            computed,
+            notes: heard.notes,
             shape,
         };
-        Ok((row, problems))
+        Ok((row, heard.problems))
     }
 
-    fn decode_pk(&self, pk: &RawJson<'_>, shape: &Shape, cells: &mut [Cell], problems: &mut Vec<Problem>) {
+    /// What the export holds for a column that the database computes; what does not fit is kept as its text, and will differ.
+    fn computed(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> Value {
+        let definition = &self.catalog.relation(relation).columns[column];
+        coerce::coerce(json, definition, self.how(relation, column), &self.rules)
+            .unwrap_or_else(|_| Value::Text(json.compact()))
+    }
+
+    fn decode_pk(&self, pk: &RawJson<'_>, shape: &Shape, cells: &mut [Cell], heard: &mut Heard) {
         let parts: Vec<usize> =
             (0..shape.sources.len()).filter(|slot| matches!(shape.sources[*slot], SlotSource::PkPart(_))).collect();
         if parts.is_empty() {
             if let Some(slot) = shape.sources.iter().position(|source| *source == SlotSource::Pk) {
-                cells[slot] = self.cell(pk, shape, slot, None, problems);
+                cells[slot] = self.cell(pk, shape, slot, None, heard);
             }
             return;
         }
@@ -275,56 +285,105 @@ impl Decoder {
             let names: Vec<&str> =
                 self.catalog.relation(shape.relation).primary_key_columns().iter().map(String::as_str).collect();
             let message = format!("{} is not a list of the primary key's columns ({})", pk.text(), names.join(", "));
-            problems.push(problem(code::UNFIT_VALUE, None, pk, message, None));
+            heard.problems.push(problem(code::UNFIT_VALUE, None, pk, message, None));
             for slot in parts {
                 cells[slot] = Cell::Bad;
             }
             return;
         }
-        for (slot, element) in parts.into_iter().zip(&elements) {
-            cells[slot] = self.cell(element, shape, slot, None, problems);
+        for (slot, element) in parts.into_iter().zip(&elements).filter(|(slot, _)| !shape.is_constant(*slot)) {
+            cells[slot] = self.cell(element, shape, slot, None, heard);
         }
     }
 
+    /// One value, after what the configuration does to it.
+    fn cell(&self, json: &RawJson<'_>, shape: &Shape, slot: usize, field: Option<&str>, heard: &mut Heard) -> Cell {
+        let Some(recipe) = &shape.recipes[slot] else { return self.plain_cell(json, shape, slot, field, heard) };
+        let (relation, column) = (shape.relation, shape.columns[slot]);
+        let definition = &self.catalog.relation(relation).columns[column];
+        let changed = transform::apply(&recipe.steps, json, |at| heard.changed(relation, column, By::Step(at)));
+        let text = match changed {
+            Ok(text) => text,
+            Err(unfit) => {
+                heard.problems.push(unfit_value(json, definition, field, unfit));
+                heard.unfit(json, column, definition);
+                return Cell::Bad;
+            }
+        };
+        let value = match text.as_deref().map(|text| RawJson::parse(text, usize::MAX)) {
+            Some(Ok(value)) => value,
+            Some(Err(error)) => {
+                heard.problems.push(problem(code::UNFIT_VALUE, field, json, error.to_string(), None));
+                return Cell::Bad;
+            }
+            None => *json,
+        };
+        let default = recipe.default.as_ref().filter(|_| !definition.nullable);
+        if let Some(default) = default {
+            let null = value.is_null() || {
+                let how = self.how(relation, column);
+                coerce::coerce(&value, definition, how, &self.rules).is_ok_and(|value| value.is_null())
+            };
+            if null {
+                heard.changed(relation, column, By::Default);
+                return Cell::Value(default.clone());
+            }
+        }
+        let known = heard.problems.len();
+        let cell = self.plain_cell(&value, shape, slot, field, heard);
+        if text.is_some() {
+            for problem in &mut heard.problems[known..] {
+                problem.offset = Some(json.offset());
+                problem.message = format!("{}, which the configuration makes of {}", problem.message, shown(json));
+            }
+        }
+        cell
+    }
+
     /// One value, or a reference by natural key where the column is a foreign key and the value a list.
-    fn cell(
+    fn plain_cell(
         &self,
         json: &RawJson<'_>,
         shape: &Shape,
         slot: usize,
         field: Option<&str>,
-        problems: &mut Vec<Problem>,
+        heard: &mut Heard,
     ) -> Cell {
         let column = &self.catalog.relation(shape.relation).columns[shape.columns[slot]];
         if json.kind() == JsonKind::Array {
             let reference = shape.references.iter().find(|reference| reference.slots == [slot]);
             if let Some(reference) = reference {
-                return self.natural(json, reference.target, field, problems);
+                return self.natural(json, reference.target, field, heard);
             }
         }
-        let how = self.ways[shape.relation.index()][shape.columns[slot]];
+        let how = self.how(shape.relation, shape.columns[slot]);
         if how.reading.is_none() && coerce::is_json_in_text(json, column, &self.rules) {
             let message =
                 format!("{} goes into JSON column {} as a string that holds JSON text", shown(json), column.name);
             let help = format!("if the document itself is meant: read = {{ {} = \"json-text\" }}", column.name);
-            problems.push(problem(code::JSON_IN_TEXT, field, json, message, Some(help)));
+            heard.problems.push(problem(code::JSON_IN_TEXT, field, json, message, Some(help)));
         }
         match coerce::coerce(json, column, how, &self.rules) {
             // The database's own number, or rather the one that relink allots in its stead.
             Ok(Value::Null) if self.is_numbered_key(shape.relation, shape.columns[slot]) => Cell::Allotted,
             Ok(Value::Null) if !column.nullable && !column.is_numbered() => {
                 let message = format!("null in {}, which is NOT NULL", column.name);
-                problems.push(problem(code::MISSING_VALUE, field, json, message, None));
+                heard.problems.push(problem(code::MISSING_VALUE, field, json, message, None));
+                heard.notes.push(Note::Unfit { column: shape.columns[slot], look: Look::Null, text: None });
                 Cell::Bad
             }
             Ok(value) => Cell::Value(value),
             Err(unfit) => {
-                let message = format!("{} {}", shown(json), unfit.why);
-                let message = format!("{message} (column {}: {})", column.name, column.data_type.declared);
-                problems.push(problem(code::UNFIT_VALUE, field, json, message, unfit.help));
+                heard.problems.push(unfit_value(json, column, field, unfit));
+                heard.unfit(json, shape.columns[slot], column);
                 Cell::Bad
             }
         }
+    }
+
+    /// How the values of a column are read.
+    pub(crate) fn how(&self, relation: RelationId, column: usize) -> How {
+        self.ways[relation.index()][column]
     }
 
     /// Whether a column is the whole primary key, and numbered.
@@ -334,17 +393,11 @@ impl Decoder {
         column.is_numbered() && relation.primary_key_columns() == std::slice::from_ref(&column.name)
     }
 
-    fn natural(
-        &self,
-        json: &RawJson<'_>,
-        target: RelationId,
-        field: Option<&str>,
-        problems: &mut Vec<Problem>,
-    ) -> Cell {
+    fn natural(&self, json: &RawJson<'_>, target: RelationId, field: Option<&str>, heard: &mut Heard) -> Cell {
         let name = &self.catalog.relation(target).name;
         let elements: Vec<RawJson<'_>> = json.elements().collect();
         let read = match self.mapping.natural_key(target, elements.len()) {
-            Ok(key) => natural::read(key, &elements, &self.mapping, &self.catalog, &self.rules)
+            Ok(key) => natural::read(key, &elements, &self.mapping, &self.catalog, &self.rules, &mut heard.notes)
                 .map_err(|why| (code::UNFIT_VALUE, format!("{} {why}", shown(json)), None)),
             Err(why) => {
                 let reason = match why {
@@ -360,43 +413,53 @@ impl Decoder {
         match read {
             Ok(reference) => Cell::Natural(reference),
             Err((code, message, help)) => {
-                problems.push(problem(code, field, json, message, help));
+                heard.problems.push(problem(code, field, json, message, help));
                 Cell::Bad
             }
         }
     }
 
     /// The elements of a many-to-many list.
-    fn elements(&self, json: &RawJson<'_>, join: &JoinField, field: &str, problems: &mut Vec<Problem>) -> Vec<Cell> {
+    fn elements(&self, json: &RawJson<'_>, shape: &Shape, join: usize, field: &str, heard: &mut Heard) -> Vec<Cell> {
+        let join_field = &shape.joins[join].1;
         if json.kind() != JsonKind::Array {
             let message = format!("{} is {}, not a list", shown(json), describe(json.kind()));
-            problems.push(problem(code::UNFIT_VALUE, Some(field), json, message, None));
+            heard.problems.push(problem(code::UNFIT_VALUE, Some(field), json, message, None));
             return Vec::new();
         }
         let elements: Vec<RawJson<'_>> = json.elements().collect();
-        let column = &self.catalog.relation(join.target).columns[join.target_referenced];
-        let mut cells: Vec<Cell> = Vec::with_capacity(elements.len());
-        for element in &elements {
-            let cell = if element.kind() == JsonKind::Array {
-                self.natural(element, join.target, Some(field), problems)
-            } else {
-                match coerce::coerce(element, column, How::default(), &self.rules) {
-                    Ok(value) if !value.is_null() => Cell::Value(value),
-                    Ok(_) => {
-                        let message = "null is no reference".to_owned();
-                        problems.push(problem(code::UNFIT_VALUE, Some(field), element, message, None));
-                        Cell::Bad
-                    }
-                    Err(unfit) => {
-                        let message = format!("{} {}", shown(element), unfit.why);
-                        problems.push(problem(code::UNFIT_VALUE, Some(field), element, message, unfit.help));
-                        Cell::Bad
-                    }
-                }
-            };
-            cells.push(cell);
+        if let (Some(gap), false) = (&shape.join_gaps[join], elements.is_empty()) {
+            heard.problems.push(problem(code::MISSING_VALUE, Some(field), json, gap.clone(), None));
         }
-        cells
+        elements.iter().map(|element| self.element(element, join_field, field, heard)).collect()
+    }
+
+    /// One element of a many-to-many list, after what the configuration does to its column of the join table.
+    fn element(&self, json: &RawJson<'_>, join: &JoinField, field: &str, heard: &mut Heard) -> Cell {
+        if json.kind() == JsonKind::Array {
+            return self.natural(json, join.target, Some(field), heard);
+        }
+        let column = &self.catalog.relation(join.target).columns[join.target_referenced];
+        let steps = self.mapping.recipes.of(join.join, join.target_column).map_or(&[][..], |recipe| &recipe.steps);
+        let changed = transform::apply(steps, json, |at| heard.changed(join.join, join.target_column, By::Step(at)));
+        let read = changed.and_then(|text| match text.as_deref().map(|text| RawJson::parse(text, usize::MAX)) {
+            Some(Ok(value)) => coerce::coerce(&value, column, How::default(), &self.rules),
+            Some(Err(error)) => Err(coerce::Unfit { why: error.to_string(), help: None }),
+            None => coerce::coerce(json, column, How::default(), &self.rules),
+        });
+        match read {
+            Ok(Value::Null) => {
+                let message = "null is no reference".to_owned();
+                heard.problems.push(problem(code::UNFIT_VALUE, Some(field), json, message, None));
+                Cell::Bad
+            }
+            Ok(value) => Cell::Value(value),
+            Err(unfit) => {
+                let message = format!("{} {}", shown(json), unfit.why);
+                heard.problems.push(problem(code::UNFIT_VALUE, Some(field), json, message, unfit.help));
+                Cell::Bad
+            }
+        }
     }
 
     /// The shape of records of this label with these fields, made at its first appearance.
@@ -417,137 +480,35 @@ impl Decoder {
         shapes.known.insert(key, Arc::clone(&shape));
         shape
     }
+}
 
-    fn make_shape(&self, relation: RelationId, names: Vec<String>, has_pk: bool) -> Shape {
-        let definition = self.catalog.relation(relation);
-        let primary = definition.primary_key_columns();
-        let mut shape = Shape {
-            relation,
-            columns: Vec::new(),
-            sources: Vec::new(),
-            references: Vec::new(),
-            indexes: Vec::new(),
-            joins: Vec::new(),
-            targets: Vec::new(),
-            problems: Vec::new(),
-            has_pk,
-            names,
-        };
-        if has_pk {
-            for (part, name) in primary.iter().enumerate() {
-                if let Some((column, _)) = definition.column(name) {
-                    shape.columns.push(column);
-                    shape.sources.push(if primary.len() == 1 { SlotSource::Pk } else { SlotSource::PkPart(part) });
-                }
-            }
-            if primary.is_empty() {
-                let message = format!("the record has a pk, and {} has no primary key", definition.name);
-                shape.problems.push((None, shape_problem(code::UNKNOWN_FIELD, None, message, None)));
-            }
-        }
-        let from_pk = shape.columns.len();
-        for position in 0..shape.names.len() {
-            let name = shape.names[position].clone();
-            let target = self.mapping.field(&self.catalog, relation, &name);
-            let target = match target {
-                FieldTarget::Column(column) => match shape.slot_of(column) {
-                    Some(slot) if slot < from_pk => Target::Repeat(slot),
-                    Some(slot) => {
-                        let other = shape.field_of(slot).unwrap_or("pk").to_owned();
-                        let message = format!(
-                            "the fields {other} and {name} both go into column {}",
-                            definition.columns[column].name
-                        );
-                        shape
-                            .problems
-                            .push((Some(position), shape_problem(code::UNKNOWN_FIELD, Some(&name), message, None)));
-                        Target::Ignore
-                    }
-                    None => {
-                        shape.columns.push(column);
-                        shape.sources.push(SlotSource::Field(position));
-                        Target::Slot(shape.columns.len() - 1)
-                    }
-                },
-                FieldTarget::Join(join) => {
-                    shape.joins.push((position, join));
-                    Target::Join(shape.joins.len() - 1)
-                }
-                FieldTarget::Generated(_) | FieldTarget::Ignored => Target::Ignore,
-                FieldTarget::Unknown { nearest } => {
-                    let message = format!("{} has no column for the field {name}", definition.name);
-                    let help = match nearest {
-                        Some(nearest) => format!(
-                            "if it is column {nearest}: [table.{}] fields = {{ {name} = \"{nearest}\" }}; \"\" leaves it out",
-                            definition.name
-                        ),
-                        None => format!("to leave it out: [table.{}] fields = {{ {name} = \"\" }}", definition.name),
-                    };
-                    shape
-                        .problems
-                        .push((Some(position), shape_problem(code::UNKNOWN_FIELD, Some(&name), message, Some(help))));
-                    Target::Ignore
-                }
-            };
-            shape.targets.push(target);
-        }
-        // A single numbered primary key that the export leaves out is allotted, so that references can follow it.
-        if let [only] = primary {
-            let (column, definition) = definition.column(only).expect("the primary key's column exists");
-            if shape.slot_of(column).is_none() && definition.is_numbered() {
-                shape.columns.push(column);
-                shape.sources.push(SlotSource::Nowhere);
-            }
-        }
-        for (column, missing) in definition.columns.iter().enumerate() {
-            if shape.slot_of(column).is_none() && !missing.is_optional() {
-                let message =
-                    format!("the record has no value for {}, which is NOT NULL and has no default", missing.name);
-                shape.problems.push((None, shape_problem(code::MISSING_VALUE, Some(&missing.name), message, None)));
-            }
-        }
-        self.link(&mut shape);
-        shape
+/// MySQL's limit, PostgreSQL's being shorter, in characters of four bytes.
+const LABEL_BYTES_MAX: usize = 4 * 255;
+
+impl Heard {
+    fn changed(&mut self, relation: RelationId, column: usize, by: By) {
+        self.notes.push(Note::Changed { relation, column, by });
     }
 
-    /// Finds the foreign keys and indexes whose columns a shape fills.
-    fn link(&self, shape: &mut Shape) {
-        let definition = self.catalog.relation(shape.relation);
-        let slots_of = |names: &[String]| -> Option<Vec<usize>> {
-            names.iter().map(|name| shape.slot_of(definition.column(name)?.0)).collect()
-        };
-        let mut references = Vec::new();
-        for (key, foreign_key) in definition.foreign_keys.iter().enumerate() {
-            let Some(target) = self.catalog.id(&foreign_key.referenced) else { continue };
-            let Some(slots) = slots_of(&foreign_key.columns) else { continue };
-            let referenced: Option<Vec<usize>> = foreign_key
-                .referenced_columns
-                .iter()
-                .map(|name| self.catalog.relation(target).column(name).map(|(index, _)| index))
-                .collect();
-            if let Some(index) = referenced.and_then(|columns| self.registry.find(target, &columns)) {
-                references.push(ReferenceSlot { key, slots, target, index });
+    /// Notes a value that its column does not take; where that is an enumeration, what it lacks.
+    fn unfit(&mut self, json: &RawJson<'_>, column: usize, definition: &Column) {
+        let lacking = |text: &str| match &definition.data_type.kind {
+            TypeKind::Enum { .. } => Some(text.to_owned()),
+            TypeKind::Set { labels } => {
+                text.split(',').find(|member| labels.iter().all(|label| label != member)).map(str::to_owned)
             }
-        }
-        let indexes = self.registry.of_relation(shape.relation).iter().filter_map(|index| {
-            let columns = &self.registry.spec(*index).columns;
-            columns
-                .iter()
-                .map(|column| shape.slot_of(*column))
-                .collect::<Option<Vec<usize>>>()
-                .map(|slots| (*index, slots))
-        });
-        shape.indexes = indexes.collect();
-        // Composite keys come last: their parts may be resolved on their own before.
-        references.sort_by_key(|reference| reference.slots.len() > 1);
-        shape.references = references;
+            _ => None,
+        };
+        // What is longer was no label: databases keep them to a few hundred bytes at most.
+        let text = json.as_str().ok().filter(|text| text.len() <= LABEL_BYTES_MAX).and_then(|text| lacking(&text));
+        self.notes.push(Note::Unfit { column, look: Look::of(json), text });
     }
 }
 
-fn fits(shape: &Shape, fields: &Fields<'_>) -> bool {
-    shape.has_pk == fields.pk.is_some()
-        && shape.names.len() == fields.fields.len()
-        && shape.names.iter().zip(&fields.fields).all(|(name, (field, _))| name == field)
+/// The problem of a value that its column cannot hold.
+fn unfit_value(json: &RawJson<'_>, column: &Column, field: Option<&str>, unfit: coerce::Unfit) -> Problem {
+    let message = format!("{} {} (column {}: {})", shown(json), unfit.why, column.name, column.data_type.declared);
+    problem(code::UNFIT_VALUE, field, json, message, unfit.help)
 }
 
 fn problem(
@@ -562,7 +523,7 @@ fn problem(
     problem
 }
 
-fn shape_problem(
+pub(crate) fn shape_problem(
     code: relink_model::FindingCode,
     field: Option<&str>,
     message: String,

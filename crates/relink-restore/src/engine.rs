@@ -1,29 +1,40 @@
 //! The course of a restore, from the request to the loaded transaction.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::AtomicBool},
 };
 
-use relink_db::{Capabilities, Connection, DbError, DbErrorKind, Dialect, NumberingState, TransactionKind};
-use relink_export::{Format, FormatFamily, Index, Run, Source};
+use relink_db::{Capabilities, Connection, DbError, DbErrorKind, Dialect, JOURNAL, NumberingState, TransactionKind};
+use relink_export::{Format, FormatFamily, Index, Source};
 use relink_graph::{Abilities, LoadOrder};
-use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, config::ConfigError};
+use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, Strategy, config::ConfigError};
 
 use crate::{
-    Error, Event, Mode, Phase,
-    apply::{Loaded, Loader},
-    code,
+    Error, Event, Options, Phase, account,
+    apply::Loaded,
+    clear, code,
     coerce::{How, Rules},
     decode::Decoder,
+    drift::Drift,
     findings::{Findings, finding},
     index::IndexRegistry,
-    mapping::{LabelTarget, Mapping},
-    per_relation,
+    journal::{self, Identity, Resumed},
+    labels::{self, Assigned},
+    load::{self, Load},
+    mapping::Mapping,
+    options::Policies,
     plan::{self, Plan, Step},
+    polymorphic,
     prescan::{Scanner, Survey},
-    report::{ExportFacts, IgnoredLabel, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Status},
+    privileges,
+    profile::{Profile, Profiles},
+    rejects::{self, Closing, Rejected},
+    report::{ExportFacts, IgnoredLabel, LeftOutBy, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Status},
+    selection::Selected,
     state::State,
+    transform::Recipes,
+    verify::Pass,
 };
 
 /// A script that makes the schema.
@@ -46,8 +57,10 @@ pub struct Request<'a> {
     pub index: Index,
     /// The configuration.
     pub config: &'a Config,
-    /// How rows that exist are treated.
-    pub mode: Mode,
+    /// The user's own profiles: what the files of `[profiles]` say.
+    pub profiles: &'a [Profile],
+    /// How it is to go.
+    pub options: &'a Options,
     /// Everything will be rolled back.
     pub dry_run: bool,
     /// Run first when the target holds no relation.
@@ -64,11 +77,16 @@ pub struct Applied {
     report: Report,
     catalog: Catalog,
     touched: Vec<RelationId>,
+    rejected: Vec<Rejected>,
     open: bool,
     /// Counters as they were, of the relations that were loaded.
     numbering: Vec<(RelationId, NumberingState)>,
     /// The schema script ran outside the transaction on an empty database: undoing means dropping.
     drop_schema: bool,
+    /// The journal's table was made outside the transaction.
+    journal_outside: bool,
+    /// Some of the rows were committed on the way.
+    committed: bool,
 }
 
 impl std::fmt::Debug for Applied {
@@ -88,6 +106,11 @@ impl Applied {
         self.open
     }
 
+    /// Whether some of the rows were committed on the way: a rollback leaves them, and the journal.
+    pub fn is_committed(&self) -> bool {
+        self.committed
+    }
+
     /// The catalog that the restore went by, virtual references included.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -96,6 +119,11 @@ impl Applied {
     /// The relations that were loaded.
     pub fn touched(&self) -> &[RelationId] {
         &self.touched
+    }
+
+    /// The records that were not restored, in the order of the export.
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.rejected
     }
 
     /// The connection with its open transaction, for validation.
@@ -109,6 +137,14 @@ impl Applied {
             // The first error is the one to report; whatever fails now fails because of it.
             let lost = error.kind == DbErrorKind::ConnectionLost;
             let _ = self.connection.rollback().await;
+            if self.committed {
+                let _ = self.connection.close().await;
+                let error = if lost { Error::CommitUnknown(Box::new(error)) } else { error.into() };
+                return Err(Error::Stopped(Box::new(error)));
+            }
+            if self.journal_outside {
+                let _ = journal::remove(self.connection.as_mut()).await;
+            }
             let undone = undo(self.connection, &self.catalog, &self.numbering, self.drop_schema).await;
             return Err(match undone {
                 _ if lost => Error::CommitUnknown(Box::new(error)),
@@ -118,14 +154,17 @@ impl Applied {
                 _ => error.into(),
             });
         }
-        // The rows are in; a connection that does not part well changes nothing of that.
+        // The rows are in; a connection that does not part well changes nothing of that, nor does a finished journal that stays.
+        if self.journal_outside {
+            let _ = journal::remove(self.connection.as_mut()).await;
+        }
         let _ = self.connection.close().await;
         Ok(self.report)
     }
 
     /// Rolls back since the validation found errors in what was loaded.
     pub async fn roll_back_invalid(mut self) -> Result<Report, Error> {
-        self.report.status = Status::Invalid;
+        self.report.status = if self.committed { Status::Stopped } else { Status::Invalid };
         self.roll_back().await
     }
 
@@ -133,6 +172,13 @@ impl Applied {
     pub async fn roll_back(mut self) -> Result<Report, Error> {
         if self.open {
             self.connection.rollback().await?;
+        }
+        if self.committed {
+            self.connection.close().await?;
+            return Ok(self.report);
+        }
+        if self.journal_outside {
+            journal::remove(self.connection.as_mut()).await?;
         }
         undo(self.connection, &self.catalog, &self.numbering, self.drop_schema).await?;
         Ok(self.report)
@@ -162,17 +208,42 @@ pub async fn restore(
     request: Request<'_>,
     events: &mut dyn FnMut(Event),
 ) -> Result<Applied, Error> {
-    let mut course = Course { drop_schema: false, begun: false, catalog: Catalog::default(), numbering: Vec::new() };
+    let mut course = Course {
+        drop_schema: false,
+        begun: false,
+        journal_outside: false,
+        committed: false,
+        catalog: Catalog::default(),
+        numbering: Vec::new(),
+    };
     match run(connection.as_mut(), &request, &mut course, events).await {
-        Ok((report, touched)) => {
+        Ok(Outcome { report, touched, rejected }) => {
             let open = report.status == Status::Restored;
-            let Course { catalog, numbering, drop_schema, .. } = course;
-            Ok(Applied { connection, report, catalog, touched, open, numbering, drop_schema })
+            let Course { catalog, numbering, drop_schema, journal_outside, committed, .. } = course;
+            Ok(Applied {
+                connection,
+                report,
+                catalog,
+                touched,
+                rejected,
+                open,
+                numbering,
+                drop_schema,
+                journal_outside,
+                committed,
+            })
         }
         Err(error) => {
             // The first error is the one to report; whatever fails now fails because of it (a lost connection rolls back by itself).
             if course.begun {
                 let _ = connection.rollback().await;
+            }
+            if course.committed {
+                let _ = connection.close().await;
+                return Err(Error::Stopped(Box::new(error)));
+            }
+            if course.journal_outside {
+                let _ = journal::remove(connection.as_mut()).await;
             }
             match undo(connection, &course.catalog, &course.numbering, course.drop_schema).await {
                 Err(undo) if course.drop_schema => {
@@ -185,8 +256,13 @@ pub async fn restore(
 }
 
 /// What must be undone if something fails from here on.
-struct Course {
-    begun: bool,
+pub(crate) struct Course {
+    /// A transaction is open.
+    pub(crate) begun: bool,
+    /// The journal's table was made outside the transaction.
+    pub(crate) journal_outside: bool,
+    /// Some of the rows are committed: there is no way back, only one on.
+    pub(crate) committed: bool,
     drop_schema: bool,
     catalog: Catalog,
     numbering: Vec<(RelationId, NumberingState)>,
@@ -197,7 +273,14 @@ async fn run(
     request: &Request<'_>,
     course: &mut Course,
     events: &mut dyn FnMut(Event),
-) -> Result<(Report, Vec<RelationId>), Error> {
+) -> Result<Outcome, Error> {
+    if request.options.strategy == Strategy::Bulk && !connection.dialect().capabilities().bulk_load {
+        let product = connection.server().product.clone();
+        return Err(Error::Config(vec![ConfigError::NoBulkLoad { product }]));
+    }
+    if request.options.resume {
+        journal::settle(connection).await?;
+    }
     let schema = open(connection, request, course).await?;
     let made_here = schema.as_ref().is_some_and(|(_, made)| *made);
     let schema = schema.map(|(what, _)| what);
@@ -209,46 +292,115 @@ async fn run(
 
     let django = request.source.format().family() == FormatFamily::Django;
     let mut registry = IndexRegistry::of(&catalog);
-    let mapping =
-        Mapping::new(&catalog, &mut registry, request.config, &request.index.labels, django).map_err(Error::Config)?;
+    let profiles = Profiles::new(request.profiles, &request.config.profiles, &catalog).map_err(Error::Config)?;
+    let labels = &request.index.labels;
+    let mut mapping =
+        Mapping::new(&catalog, &mut registry, request.config, &profiles, labels, django).map_err(Error::Config)?;
     let rules = Rules {
         capabilities: connection.dialect().capabilities().clone(),
         django,
         timezone: time_zone(request.config)?,
     };
     let ways = ways_to_read(&catalog, &mapping, connection.dialect());
-    let decoder = Arc::new(Decoder::new(Arc::clone(&catalog), Arc::new(registry), Arc::new(mapping), rules, ways));
-    let (runs, ignored, early) = assign(&decoder, request)?;
+    mapping.recipes = Recipes::new(&catalog, request.config, &rules, &ways).map_err(Error::Config)?;
+    mapping.allow_drift = request.options.allow_drift;
+    let selected =
+        Selected::new(&request.options.selection, &catalog, labels, &mapping.labels).map_err(Error::Config)?;
+    selected.check(connection, &catalog).await?;
+    let (registry, mapping) = (Arc::new(registry), Arc::new(mapping));
+    let decoder = Arc::new(Decoder::new(Arc::clone(&catalog), registry, mapping, rules, ways, selected));
+    let Assigned { runs, mut ignored, findings: early, present } = labels::assign(&decoder, request)?;
+    let tables = request.config.resolve_tables(&catalog).map_err(Error::Config)?;
+    let policies = Arc::new(Policies::new(request.options, catalog.relations.len(), &tables));
 
     let abilities = abilities(connection.dialect().capabilities());
     let order = relink_graph::load_order(&catalog, abilities, None);
+    let polymorphic = |id: RelationId| decoder.mapping.polymorphic(id).is_some();
+    let order = polymorphic::postpone(&catalog, order, &polymorphic);
     let records: u64 = runs.iter().flatten().map(|run| run.records).sum();
     events(Event::Started { phase: Phase::PreScan, total: records });
-    let scanner = Scanner::new(connection, Arc::clone(&decoder), runs.clone(), request, early);
-    let Survey { state, mut findings, edges, joins } = scanner.run(&order, events).await?;
-    let (plan, steps) = make_plan(&catalog, &order, &state, &edges, &mut findings)?;
-    privileges(connection, &catalog, &state, &steps, &mut findings).await?;
-    let touched: Vec<RelationId> = steps.iter().flat_map(|step| step.relations.iter().copied()).collect();
+    let journal = journal(connection, request, &catalog, course).await?;
+    let decisions = journal.resumed.as_ref().map(|resumed| &resumed.decisions);
+    let mut scanner = Scanner::new(connection, Arc::clone(&decoder), runs.clone(), request, policies, present, early);
+    scanner.decisions = decisions;
+    let Survey { mut state, mut findings, edges, joins } = scanner.run(&order, events).await?;
+    if let Some(decisions) = decisions {
+        decisions.apply(&catalog, &mut state);
+    }
+    let on_dangling = request.options.on_dangling;
+    let closing = Closing { source: &request.source, decoder: &decoder, runs: &runs, joins: &joins, on_dangling };
+    closing.close(&mut state, &mut findings).await?;
+    state.note_lists(&joins);
+    let cleared: HashSet<RelationId> =
+        catalog.iter().map(|(id, _)| id).filter(|id| state.relation(*id).cleared).collect();
+    if decisions.is_none() {
+        clear::check_outside(connection, &catalog, &cleared, &mut findings).await?;
+    }
+    let drift = findings.conclude_drift(&decoder, &request.index.labels)?;
+    let (plan, steps) = make_plan(&decoder, connection, &order, &state, &edges, &mut findings)?;
+    privileges::check(connection, &catalog, &state, &steps, &mut findings).await?;
+    let mut touched: Vec<RelationId> = steps.iter().flat_map(|step| step.relations.iter().copied()).collect();
+    let loaded_too: HashSet<RelationId> = touched.iter().copied().collect();
+    let mut emptied: Vec<RelationId> = cleared.iter().copied().filter(|id| !loaded_too.contains(id)).collect();
+    emptied.sort_unstable();
+    touched.extend(emptied);
+    if let Some(resumed) = &journal.resumed {
+        resumed.check_plan(&steps)?;
+    }
     let mut loaded = HashMap::new();
+    let mut kept = None;
     let mut numbers = HashMap::new();
+    let mut verification = None;
     if !findings.has_errors() {
         // Counters of a schema that this transaction made go with it.
-        // Triggers may draw numbers from any other.
-        let triggers = touched.iter().any(|id| !catalog.relation(*id).triggers.is_empty());
-        let moves = |id: RelationId| !made_here && (triggers || touched.contains(&id));
+        // Triggers and hooks may draw numbers from any other.
+        let hooks = &request.config.hooks;
+        let any = !hooks.before.is_empty()
+            || !hooks.after.is_empty()
+            || touched.iter().any(|id| !catalog.relation(*id).triggers.is_empty());
+        let moves = |id: RelationId| !made_here && (any || touched.contains(&id));
         for (id, relation) in catalog.iter().filter(|(id, relation)| moves(*id) && relation.numbered_column().is_some())
         {
             course.numbering.push((id, connection.numbering(relation).await?));
         }
-        let before = count(connection, &catalog, &touched).await?;
+        let before = match &journal.resumed {
+            Some(resumed) => resumed.before.clone(),
+            None => account::count(connection, &catalog, &touched).await?,
+        };
         events(Event::Started { phase: Phase::Load, total: records });
-        let mut loader = Loader::new(connection, Arc::clone(&decoder), request, &runs, &joins, &state, &mut findings);
-        loader.run(&steps, events).await?;
-        loaded = loader.loaded;
-        if !findings.has_errors() {
+        let load = Load {
+            closing: &closing,
+            request,
+            order: &order,
+            steps: &steps,
+            cleared: &cleared,
+            before: &before,
+            identity: journal.identity.as_ref(),
+            resumed: journal.resumed.as_ref(),
+        };
+        let finished = journal.resumed.as_ref().filter(|resumed| resumed.finished);
+        let mut keeper = None;
+        if let Some(finished) = finished {
+            loaded.clone_from(&finished.loaded);
+        } else {
+            let done = load.run(connection, course, &mut state, &mut findings, events).await?;
+            (loaded, kept, keeper) = (done.loaded, done.kept, done.keeper);
+        }
+        // The loader resolved references by what the caches say: nothing of that may stay if they failed.
+        state.budget.check()?;
+        if finished.is_none() && !findings.has_errors() {
             events(Event::Started { phase: Phase::Finish, total: 0 });
-            numbers = advance(connection, &catalog, &touched, &loaded, request.dry_run).await?;
-            account(connection, &catalog, &touched, &state, &runs, &loaded, &before).await?;
+            connection.enable_triggers().await?;
+            numbers = account::advance(connection, &catalog, &touched, &loaded, request.dry_run).await?;
+            account::balance(connection, &decoder, &touched, &state, &runs, &loaded, &before).await?;
+            let (decoder, runs, joins) = (&decoder, &runs, &joins);
+            let pass = Pass { request, decoder, runs, joins, state: &state, touched: &touched };
+            verification = Some(pass.run(connection, &mut findings).await?);
+            load::hooks(connection, "after", &request.config.hooks.after).await?;
+            load::fire_deferred(connection).await?;
+            if let Some(keeper) = keeper.filter(|_| !findings.has_errors()) {
+                keeper.finish(connection, &catalog, &loaded, &before).await?;
+            }
         }
     }
     let refused = findings.has_errors();
@@ -256,8 +408,74 @@ async fn run(
         connection.rollback().await?;
         course.begun = false;
     }
-    let facts = Facts { request, server: connection.server().clone(), schema, ignored, refused };
-    Ok((facts.report(&decoder, plan, &touched, &state, &loaded, &numbers, findings), touched))
+    for (id, relation) in catalog.iter().filter(|(id, _)| decoder.left_out.count(*id) > 0) {
+        let (label, records) = (relation.name.to_string(), decoder.left_out.count(id));
+        ignored.push(IgnoredLabel { label, records, by: LeftOutBy::Selection });
+    }
+    let rejected = if refused { Vec::new() } else { rejects::list(&decoder, &state) };
+    let status = match (refused, course.committed || journal.resumed.is_some()) {
+        (false, _) => Status::Restored,
+        (true, false) => Status::Refused,
+        (true, true) => Status::Stopped,
+    };
+    if status == Status::Stopped {
+        loaded =
+            kept.unwrap_or_else(|| journal.resumed.as_ref().map(|resumed| resumed.loaded.clone()).unwrap_or_default());
+    }
+    let facts = Facts { request, server: connection.server().clone(), schema, ignored, drift, status };
+    let mut report = facts.report(&decoder, plan, &touched, &state, &loaded, &numbers, findings);
+    report.verification = verification;
+    Ok(Outcome { report, touched, rejected })
+}
+
+/// What came of a run.
+struct Outcome {
+    report: Report,
+    touched: Vec<RelationId>,
+    rejected: Vec<Rejected>,
+}
+
+/// The journal that a restore keeps, and the one that it goes on from.
+struct Journaling {
+    identity: Option<Identity>,
+    resumed: Option<Resumed>,
+}
+
+/// Finds out about journals: that of an unfinished restore stands in every other's way.
+async fn journal(
+    connection: &mut dyn Connection,
+    request: &Request<'_>,
+    catalog: &Catalog,
+    course: &mut Course,
+) -> Result<Journaling, Error> {
+    let options = request.options;
+    if !options.resume {
+        if journal::find(connection).await?.is_some() {
+            let message = format!(
+                "the target holds the journal of a restore that has not come to its end: --resume goes on with it; \
+                 to abandon it: DROP TABLE {JOURNAL}"
+            );
+            return Err(Error::Journal(message));
+        }
+        if request.dry_run || options.commit_every.is_none() {
+            return Ok(Journaling { identity: None, resumed: None });
+        }
+    }
+    if request.dry_run {
+        return Err(Error::Journal("a dry run resumes nothing: it would have to commit".to_owned()));
+    }
+    // What decides about rows; how often to commit and what the caches may take does not.
+    let mut same = Options { commit_every: None, resume: false, memory_bytes: None, ..options.clone() };
+    same.strategy = Strategy::Auto;
+    let texts = [serde_json::to_string(request.config), serde_json::to_string(request.profiles)];
+    let said = format!("{same:?} {:?}", texts.map(Result::unwrap_or_default));
+    let identity = Identity::new(request.source.fingerprint()?, catalog, &said);
+    let resumed = if options.resume { Some(journal::resume(connection, catalog, &identity).await?) } else { None };
+    // Where it had come to its end, the journal is all that is left to do.
+    course.journal_outside = resumed.as_ref().is_some_and(|resumed: &Resumed| resumed.finished)
+        || resumed.is_some() && !connection.dialect().capabilities().transactional_ddl;
+    course.committed = resumed.is_some();
+    Ok(Journaling { identity: Some(identity), resumed })
 }
 
 /// Opens the transaction; before it or in it, runs the schema script on an empty target. What became of the script, and whether it made the schema.
@@ -323,98 +541,16 @@ fn ways_to_read(catalog: &Catalog, mapping: &Mapping, dialect: &dyn Dialect) -> 
     catalog.iter().map(of_relation).collect()
 }
 
-/// The runs of each relation; labels that are left out; findings about labels that are not known.
-#[expect(clippy::type_complexity, reason = "three results of one walk over the labels, taken apart at once")]
-fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<(Vec<Vec<Run>>, Vec<IgnoredLabel>, Findings), Error> {
-    let mut runs = vec![Vec::new(); decoder.catalog.relations.len()];
-    let mut ignored: Vec<IgnoredLabel> = Vec::new();
-    let mut findings = Findings::new(request.source.clone());
-    for run in &request.index.runs {
-        let label = &request.index.labels[run.label.index()];
-        match &decoder.mapping.labels[run.label.index()] {
-            LabelTarget::Relation(relation) => runs[relation.index()].push(run.clone()),
-            LabelTarget::Ignored => match ignored.iter_mut().find(|known| &known.label == label) {
-                Some(known) => known.records += run.records,
-                None => ignored.push(IgnoredLabel { label: label.clone(), records: run.records }),
-            },
-            LabelTarget::Unknown { expected, nearest } => {
-                let message = format!("{label}: the database has no table {expected} ({} records)", run.records);
-                let name = relink_model::RelationName::new(expected.clone());
-                let mut found = finding(code::UNKNOWN_MODEL, &name, message);
-                found.help = Some(match nearest {
-                    _ if decoder.catalog.relations.is_empty() => {
-                        "the target holds no table at all: make them first, or give --schema".to_owned()
-                    }
-                    Some(nearest) => format!(
-                        "if it is table {nearest}: [table.{nearest}] models = [{label:?}]; to leave it out: ignore_models = [{label:?}]"
-                    ),
-                    None => format!(
-                        "name its table: [table.NAME] models = [{label:?}]; to leave it out: ignore_models = [{label:?}]"
-                    ),
-                });
-                let spot = crate::findings::Spot {
-                    label: run.label,
-                    file_ordinal: run.first_ordinal,
-                    offset: run.start,
-                    field: None,
-                };
-                findings.add(found, Some(spot), None)?;
-            }
-        }
-    }
-    Ok((runs, ignored, findings))
-}
-
-async fn privileges(
-    connection: &mut dyn Connection,
-    catalog: &Catalog,
-    state: &State,
-    steps: &[Step],
-    findings: &mut Findings,
-) -> Result<(), Error> {
-    let touched = |id: RelationId| state.relation(id).records() + state.relation(id).join_rows > 0;
-    let inserted: Vec<_> = catalog.iter().filter(|(id, _)| touched(*id)).map(|(_, relation)| relation).collect();
-    for relation in inserted.iter().filter(|relation| !relation.is_transactional()) {
-        let engine = relation.storage_engine.as_deref().unwrap_or_default();
-        let message =
-            format!("its storage engine {engine} knows no transactions: what is written there cannot be undone");
-        let mut found = finding(code::NOT_TRANSACTIONAL, &relation.name, message);
-        found.help = Some(format!("ALTER TABLE {} ENGINE = InnoDB", relation.name));
-        findings.add(found, None, None)?;
-    }
-    let mut hidden: Vec<&Relation> = inserted.clone();
-    let referenced =
-        inserted.iter().flat_map(|relation| &relation.foreign_keys).filter_map(|key| catalog.id(&key.referenced));
-    hidden.extend(referenced.map(|id| catalog.relation(id)));
-    hidden.retain(|relation| relation.row_security);
-    hidden.sort_by(|a, b| a.name.cmp(&b.name));
-    hidden.dedup_by(|a, b| a.name == b.name);
-    for relation in hidden {
-        let message =
-            "row-level security hides rows of it from this role: what exists and what is referenced cannot be told";
-        let mut found = finding(code::MISSING_PRIVILEGE, &relation.name, message);
-        found.help = Some("connect as the owner, or as a role with BYPASSRLS".to_owned());
-        findings.add(found, None, None)?;
-    }
-    let nulled = steps.iter().flat_map(Step::nulled).map(|key| catalog.relation(key.referencing));
-    let updated: Vec<_> = nulled.collect();
-    for missing in connection.missing_privileges(&inserted, &updated).await? {
-        let mut found = finding(code::MISSING_PRIVILEGE, &relink_model::RelationName::default(), missing);
-        found.relation = None;
-        found.help = Some("grant it, or connect as a role that has it".to_owned());
-        findings.add(found, None, None)?;
-    }
-    Ok(())
-}
-
 fn make_plan(
-    catalog: &Catalog,
+    decoder: &Decoder,
+    connection: &dyn Connection,
     order: &LoadOrder,
     state: &State,
     edges: &[Vec<crate::rows::RowEdge>],
     findings: &mut Findings,
 ) -> Result<(Plan, Vec<Step>), Error> {
-    match plan::make(catalog, order, state, edges) {
+    let catalog = &decoder.catalog;
+    match plan::make(catalog, order, state, edges, &decoder.left_out, connection.dialect().capabilities()) {
         Ok(made) => Ok(made),
         Err(cycles) => {
             for cycle in cycles {
@@ -428,72 +564,13 @@ fn make_plan(
     }
 }
 
-/// Rows of each relation.
-async fn count(
-    connection: &mut dyn Connection,
-    catalog: &Catalog,
-    relations: &[RelationId],
-) -> Result<HashMap<RelationId, i64>, Error> {
-    let question = |name: &str| format!("count(*) AS found FROM {name}");
-    Ok(per_relation::ask(connection, catalog, relations, question).await?.into_iter().collect())
-}
-
-/// Puts the counters of the loaded relations past their highest values.
-async fn advance(
-    connection: &mut dyn Connection,
-    catalog: &Catalog,
-    touched: &[RelationId],
-    loaded: &HashMap<RelationId, Loaded>,
-    rehearsal: bool,
-) -> Result<HashMap<RelationId, Option<i64>>, Error> {
-    let mut numbers = HashMap::new();
-    for id in touched {
-        let relation = catalog.relation(*id);
-        let inserted = loaded.get(id).is_some_and(|loaded| loaded.counts.inserted > 0);
-        if inserted && relation.numbered_column().is_some() {
-            numbers.insert(*id, connection.advance_numbering(relation, rehearsal).await?.next);
-        }
-    }
-    Ok(numbers)
-}
-
-/// Promise P1: every record is accounted for, and the database holds as many rows more as were inserted.
-async fn account(
-    connection: &mut dyn Connection,
-    catalog: &Catalog,
-    touched: &[RelationId],
-    state: &State,
-    runs: &[Vec<Run>],
-    loaded: &HashMap<RelationId, Loaded>,
-    before: &HashMap<RelationId, i64>,
-) -> Result<(), Error> {
-    let after = count(connection, catalog, touched).await?;
-    for id in touched {
-        let relation = catalog.relation(*id);
-        let counts = loaded.get(id).map(|loaded| loaded.counts).unwrap_or_default();
-        let indexed: u64 = runs[id.index()].iter().map(|run| run.records).sum();
-        let expected = indexed + state.relation(*id).join_rows;
-        if !counts.balances() || counts.read != expected {
-            return Err(Error::Accounting { relation: relation.name.clone(), expected, found: counts.read });
-        }
-        let grown = after.get(id).copied().unwrap_or(0) - before.get(id).copied().unwrap_or(0);
-        // Triggers may add rows, and a parent shows the rows of the relations that inherit from it.
-        let alone = relation.triggers.is_empty()
-            && !catalog.relations.iter().any(|other| other.inherits.contains(&relation.name));
-        if alone && grown != counts.inserted as i64 {
-            let found = u64::try_from(grown).unwrap_or(0);
-            return Err(Error::Accounting { relation: relation.name.clone(), expected: counts.inserted, found });
-        }
-    }
-    Ok(())
-}
-
 /// The format's name in the report.
 fn format_name(format: Format) -> &'static str {
     match format {
         Format::DjangoArray => "Django dump",
         Format::DjangoLines => "Django dump, JSON Lines",
         Format::TableMap => "table map",
+        Format::RowFiles => "row files",
     }
 }
 
@@ -503,7 +580,8 @@ struct Facts<'a> {
     server: ServerInfo,
     schema: Option<String>,
     ignored: Vec<IgnoredLabel>,
-    refused: bool,
+    drift: Drift,
+    status: Status,
 }
 
 impl Facts<'_> {
@@ -523,14 +601,19 @@ impl Facts<'_> {
         let mut relations = Vec::new();
         for id in touched {
             let known = state.relation(*id);
-            let read = known.records() + known.join_rows;
-            if read == 0 {
+            let read = known.records() - decoder.left_out.count(*id) + known.join_rows;
+            let mut loaded = loaded.get(id).cloned().unwrap_or_default();
+            if read == 0 && !known.cleared && loaded.deleted == 0 {
                 continue;
             }
-            let mut loaded = loaded.get(id).cloned().unwrap_or_default();
-            if self.refused {
+            if self.status == Status::Refused {
                 // Nothing was kept: every record that was read counts as rejected.
                 loaded = Loaded { counts: Counts { read, rejected: read, ..Counts::default() }, ..Loaded::default() };
+            }
+            if self.status == Status::Stopped {
+                // What was read and awaits its update is not done with.
+                let Counts { inserted, updated, unchanged, skipped, rejected, .. } = loaded.counts;
+                loaded.counts.read = inserted + updated + unchanged + skipped + rejected;
             }
             totals += loaded.counts;
             relations.push(RelationReport {
@@ -538,6 +621,7 @@ impl Facts<'_> {
                 counts: loaded.counts,
                 rungs: loaded.rungs,
                 patched: loaded.patched,
+                deleted: loaded.deleted,
                 next_number: numbers.get(id).copied().flatten(),
             });
         }
@@ -554,9 +638,10 @@ impl Facts<'_> {
         Report {
             version: REPORT_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            status: if self.refused { Status::Refused } else { Status::Restored },
+            status: self.status,
             dry_run: self.request.dry_run,
-            mode: self.request.mode,
+            mode: self.request.options.mode,
+            ids: self.request.options.ids,
             export: ExportFacts {
                 name: self.request.source.name().to_string(),
                 format: format_name(self.request.source.format()).to_owned(),
@@ -564,11 +649,14 @@ impl Facts<'_> {
             },
             server: self.server,
             schema: self.schema,
+            memory: state.budget.facts(),
             natural_keys,
             plan,
             relations,
             totals,
+            verification: None,
             ignored: self.ignored,
+            drift: self.drift,
             findings: findings.into_groups(),
         }
     }

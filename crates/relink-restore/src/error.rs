@@ -1,5 +1,7 @@
 //! Why a restore could not be done. What is wrong with the data is no error but a finding.
 
+use std::{io, path::PathBuf, sync::Arc};
+
 use relink_db::DbError;
 use relink_export::ExportError;
 use relink_model::{RelationName, config::ConfigError};
@@ -19,6 +21,42 @@ pub enum Error {
     Schema {
         /// The script.
         name: String,
+        /// What the database said.
+        #[source]
+        error: Box<DbError>,
+    },
+    /// The temporary file failed that holds what the caches have beyond their memory.
+    #[error("a temporary file in {} failed, which holds what exceeds the memory budget: {source}", directory.display())]
+    Spill {
+        /// The directory for temporary files.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The journal of an unfinished restore stands in the way, or does not fit.
+    #[error("{0}")]
+    Journal(String),
+    /// The table of the journal could not be made.
+    #[error("the table relink_journal, which --commit-every needs, cannot be made: {0}")]
+    JournalTable(#[source] Box<DbError>),
+    /// The restore ended on its way; what was committed stays, and can be gone on with.
+    #[error("{0}; what was committed stays, and --resume goes on from there")]
+    Stopped(#[source] Box<Error>),
+    /// A hook failed.
+    #[error("the hook [hooks] {which} failed: {error}")]
+    Hook {
+        /// `before` or `after`, and which of them, from 1.
+        which: String,
+        /// What the database said.
+        #[source]
+        error: Box<DbError>,
+    },
+    /// Only the bulk path was to be taken, and it cannot load the relation.
+    #[error("--strategy bulk cannot load {relation}: {error}; --strategy auto goes on with inserts")]
+    Bulk {
+        /// The relation.
+        relation: RelationName,
         /// What the database said.
         #[source]
         error: Box<DbError>,

@@ -1,18 +1,4 @@
-//! What a restore tells while it runs, and how it is to treat rows that exist.
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// How records are treated whose rows exist already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// A row that exists is a conflict.
-    #[default]
-    Insert,
-    /// A row that exists is left as it is.
-    Skip,
-}
+//! What a restore tells while it runs.
 
 /// A long piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

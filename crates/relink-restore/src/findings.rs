@@ -6,8 +6,28 @@ use relink_model::{Finding, FindingCode, RelationName, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::{
+    code,
+    decode::Decoder,
+    drift::{Drift, DriftKind, DriftLog},
+};
+
 /// Findings kept of each group.
 pub const SAMPLES_MAX: usize = 1_000;
+
+/// What a finding does to its record and to the restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handling {
+    /// It stops the restore.
+    Stops,
+    /// Its record is not restored, nor are those that reference it; they go to the reject file.
+    Rejects,
+    /// Its reference becomes NULL, or is left out of its list.
+    Nulls,
+    /// Nothing.
+    Notes,
+}
 
 /// Findings of one cause.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -16,6 +36,8 @@ pub struct FindingGroup {
     pub code: FindingCode,
     /// How bad it is.
     pub severity: Severity,
+    /// What it does.
+    pub handling: Handling,
     /// The relation concerned.
     pub relation: Option<RelationName>,
     /// The field or column concerned.
@@ -44,27 +66,42 @@ pub(crate) struct Spot<'a> {
 pub(crate) struct Findings {
     source: Source,
     groups: IndexMap<Cause, FindingGroup>,
+    /// What the pre-scan notes of drift.
+    pub(crate) drift: DriftLog,
 }
 
-/// What makes findings one group: code, relation, field, constraint.
-type Cause = (FindingCode, Option<RelationName>, Option<String>, Option<String>);
+/// What makes findings one group: code, handling, relation, field, constraint.
+type Cause = (FindingCode, Handling, Option<RelationName>, Option<String>, Option<String>);
 
 impl Findings {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, groups: IndexMap::new() }
+        Self { source, groups: IndexMap::new(), drift: DriftLog::default() }
     }
 
-    /// Adds a finding; its place is worked out only if it is kept.
+    /// Adds a finding that stops the restore if it is an error.
     pub(crate) fn add(
         &mut self,
         finding: Finding,
         spot: Option<Spot<'_>>,
         other: Option<Spot<'_>>,
     ) -> Result<(), ExportError> {
-        let key = (finding.code, finding.relation.clone(), finding.field.clone(), finding.constraint.clone());
+        let handling = if finding.severity == Severity::Error { Handling::Stops } else { Handling::Notes };
+        self.add_handled(finding, handling, spot, other)
+    }
+
+    /// Adds a finding; its place is worked out only if it is kept.
+    pub(crate) fn add_handled(
+        &mut self,
+        finding: Finding,
+        handling: Handling,
+        spot: Option<Spot<'_>>,
+        other: Option<Spot<'_>>,
+    ) -> Result<(), ExportError> {
+        let key = (finding.code, handling, finding.relation.clone(), finding.field.clone(), finding.constraint.clone());
         let group = self.groups.entry(key).or_insert_with(|| FindingGroup {
             code: finding.code,
             severity: finding.severity,
+            handling,
             relation: finding.relation.clone(),
             field: finding.field.clone(),
             constraint: finding.constraint.clone(),
@@ -88,7 +125,24 @@ impl Findings {
 
     /// Whether anything was found that stops the restore.
     pub(crate) fn has_errors(&self) -> bool {
-        self.groups.values().any(|group| group.severity == Severity::Error)
+        self.groups.values().any(|group| group.handling == Handling::Stops)
+    }
+
+    /// The drift that was noted. Findings about fields without a column say from now on what they may have become.
+    pub(crate) fn conclude_drift(&mut self, decoder: &Decoder, labels: &[String]) -> Result<Drift, ExportError> {
+        let drift = std::mem::take(&mut self.drift).conclude(decoder, labels, &self.source)?;
+        for item in drift.items.iter().filter(|item| item.kind == DriftKind::UnknownField) {
+            let Some(suggestion) = &item.suggestion else { continue };
+            let of_item = |group: &&mut FindingGroup| {
+                group.code == code::UNKNOWN_FIELD && group.relation == item.relation && group.field == item.field
+            };
+            let findings = self.groups.values_mut().filter(of_item).flat_map(|group| &mut group.findings);
+            for finding in findings {
+                let leave_out = finding.help.take().unwrap_or_default();
+                finding.help = Some(format!("perhaps it is: {}\n{leave_out}", suggestion.line));
+            }
+        }
+        Ok(drift)
     }
 
     /// The groups in the order in which they were found.

@@ -1,6 +1,6 @@
 //! The sets of columns by which rows of a relation are found: primary keys, unique keys, referenced columns, natural keys.
 
-use relink_model::{Catalog, RelationId};
+use relink_model::{Catalog, RelationId, UniqueKey};
 
 use crate::key::Comparison;
 
@@ -34,6 +34,8 @@ pub(crate) struct IndexSpec {
     /// How each of them is compared.
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) roles: Roles,
+    /// The rows that the index is about, as SQL, where it is about a part of them.
+    pub(crate) predicate: Option<String>,
 }
 
 impl IndexSpec {
@@ -62,9 +64,13 @@ impl IndexRegistry {
                 let index = registry.add(catalog, id, columns);
                 registry.specs[index.0].roles.primary = true;
             }
-            for key in relation.unique_keys.iter().filter(|key| key.is_plain()) {
+            let by_columns = |key: &&UniqueKey| key.expressions.is_none() && key.valid;
+            for key in relation.unique_keys.iter().filter(by_columns) {
                 if let Some(columns) = positions(&key.columns) {
-                    let index = registry.add(catalog, id, columns);
+                    let index = match &key.predicate {
+                        None => registry.add(catalog, id, columns),
+                        Some(predicate) => registry.push(catalog, id, columns, Some(predicate.clone())),
+                    };
                     let roles = &mut registry.specs[index.0].roles;
                     roles.unique = Some(key.name.to_string());
                     roles.nulls_not_distinct = key.nulls_not_distinct;
@@ -96,9 +102,19 @@ impl IndexRegistry {
 
     /// The index over these columns, made if it is not there.
     pub(crate) fn add(&mut self, catalog: &Catalog, relation: RelationId, columns: Vec<usize>) -> IndexId {
-        if let Some(index) = self.find(relation, &columns) {
-            return index;
+        match self.find(relation, &columns) {
+            Some(index) => index,
+            None => self.push(catalog, relation, columns, None),
         }
+    }
+
+    fn push(
+        &mut self,
+        catalog: &Catalog,
+        relation: RelationId,
+        columns: Vec<usize>,
+        predicate: Option<String>,
+    ) -> IndexId {
         let definition = catalog.relation(relation);
         let index = IndexId(self.specs.len());
         self.specs.push(IndexSpec {
@@ -107,6 +123,7 @@ impl IndexRegistry {
             comparisons: columns.iter().map(|column| Comparison::of(&definition.columns[*column])).collect(),
             columns,
             roles: Roles::default(),
+            predicate,
         });
         self.by_relation[relation.index()].push(index);
         index
@@ -114,7 +131,8 @@ impl IndexRegistry {
 
     /// The index over exactly these columns in this order.
     pub(crate) fn find(&self, relation: RelationId, columns: &[usize]) -> Option<IndexId> {
-        self.by_relation[relation.index()].iter().copied().find(|index| self.specs[index.0].columns == columns)
+        let over = |index: &IndexId| self.specs[index.0].columns == columns && self.specs[index.0].predicate.is_none();
+        self.by_relation[relation.index()].iter().copied().find(over)
     }
 
     /// Marks an index as what identifies its relation's rows.

@@ -1,15 +1,16 @@
-//! Keys as they are compared in memory: tuples of values in one canonical form, and a compact map from key to record.
+//! Keys as they are compared in memory: tuples of values in one canonical form.
 
 use std::borrow::Cow;
 
-use hashbrown::{HashMap, hash_map::Entry};
 use relink_model::{Column, TypeKind, Value};
+
+use crate::memory::write_length;
 
 /// The ordinal of a record among the records of its relation, from 0.
 pub(crate) type Ordinal = u32;
 
 /// How the values of a column are compared: as its database does, as far as that can be told without asking it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
     /// Numbers that differ in their scale only are equal.
     decimal: bool,
@@ -18,8 +19,9 @@ pub(crate) struct Comparison {
     padded: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Case {
+    #[default]
     Exact,
     /// SQLite's NOCASE knows ASCII only.
     Ascii,
@@ -99,7 +101,7 @@ impl Key {
 fn encode(value: &Value, comparison: Comparison, bytes: &mut Vec<u8>) -> Option<()> {
     let mut tagged = |tag: u8, content: &[u8]| {
         bytes.push(tag);
-        bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        write_length(content.len(), bytes);
         bytes.extend_from_slice(content);
     };
     match value {
@@ -122,7 +124,7 @@ fn plain_decimal(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// What a [`KeyMap`] knows of a key.
+/// What a [`KeyMap`](crate::memory::KeyMap) knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// No record has it.
@@ -131,52 +133,6 @@ pub(crate) enum Found {
     Record(Ordinal),
     /// Several records have it.
     Several,
-}
-
-/// From key to record. About 17 bytes an integer key.
-#[derive(Debug, Default)]
-pub(crate) struct KeyMap {
-    ints: HashMap<i64, Ordinal>,
-    others: HashMap<Box<[u8]>, Ordinal>,
-    /// Keys of more than one record.
-    several: HashMap<Key, Ordinal>,
-}
-
-impl KeyMap {
-    /// Adds a key; the record that had it before, if there is one.
-    pub(crate) fn insert(&mut self, key: Key, record: Ordinal) -> Option<Ordinal> {
-        let first = match &key {
-            Key::Int(value) => match self.ints.entry(*value) {
-                Entry::Occupied(entry) => *entry.get(),
-                Entry::Vacant(entry) => {
-                    entry.insert(record);
-                    return None;
-                }
-            },
-            Key::Bytes(bytes) => {
-                let Some(first) = self.others.get(bytes) else {
-                    self.others.insert(bytes.clone(), record);
-                    return None;
-                };
-                *first
-            }
-        };
-        self.several.insert(key, first);
-        Some(first)
-    }
-
-    /// Looks a key up.
-    pub(crate) fn get(&self, key: &Key) -> Found {
-        let found = match key {
-            Key::Int(value) => self.ints.get(value),
-            Key::Bytes(bytes) => self.others.get(bytes),
-        };
-        match found {
-            None => Found::Nowhere,
-            Some(_) if !self.several.is_empty() && self.several.contains_key(key) => Found::Several,
-            Some(record) => Found::Record(*record),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -238,14 +194,5 @@ mod tests {
         let with = |parts: &[(Value, Comparison)]| Key::with_nulls(parts.iter().map(|(value, how)| (value, how)));
         assert_eq!(with(&parts), with(&parts));
         assert_ne!(with(&parts), with(&[(Value::Int(1), plain), (Value::Null, plain)]));
-    }
-
-    #[test]
-    fn a_key_of_several_records_is_never_resolved_to_one() {
-        let mut map = KeyMap::default();
-        assert_eq!(map.insert(Key::Int(7), 0), None);
-        assert_eq!(map.insert(Key::Int(7), 3), Some(0));
-        assert_eq!(map.get(&Key::Int(7)), Found::Several);
-        assert_eq!(map.get(&Key::Int(8)), Found::Nowhere);
     }
 }

@@ -4,30 +4,57 @@
 //!
 //! It prints nothing, reads no environment and no clock, and knows no dialect.
 
+mod account;
 mod apply;
+mod clear;
 pub mod code;
 mod coerce;
+mod compare;
 mod decode;
+mod drift;
 mod engine;
 mod error;
 mod event;
 mod findings;
 mod index;
+mod journal;
 mod key;
+mod labels;
+mod load;
+mod lookup;
 mod mapping;
+mod memory;
 mod natural;
+mod notes;
+mod options;
 mod per_relation;
 mod plan;
+mod polymorphic;
 mod prescan;
+mod privileges;
 pub mod profile;
+mod rejects;
 mod report;
 mod rows;
+mod selection;
+mod settled;
+mod shape;
 mod state;
 mod stream;
+mod transform;
+mod verify;
 
+pub use drift::{Basis, DRIFT_ITEMS_MAX, Drift, DriftItem, DriftKind, RemovedLabel, Suggestion, Transformed};
 pub use engine::{Applied, Precheck, Request, SchemaScript, abilities, restore};
 pub use error::Error;
-pub use event::{Event, Mode, Phase};
-pub use findings::{FindingGroup, SAMPLES_MAX};
+pub use event::{Event, Phase};
+pub use findings::{FindingGroup, Handling, SAMPLES_MAX};
+pub use options::{Options, Selection};
 pub use plan::{CyclePlan, Plan, PlanStep};
-pub use report::{ExportFacts, IgnoredLabel, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Rungs, Status};
+pub use rejects::{Reason, Rejected};
+pub use relink_model::Mode;
+pub use report::{
+    ExportFacts, IgnoredLabel, LeftOutBy, MemoryFacts, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Rungs,
+    Status,
+};
+pub use verify::{RelationVerification, Verification};

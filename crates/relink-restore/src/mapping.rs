@@ -9,15 +9,17 @@
 use std::collections::HashMap;
 
 use relink_model::{
-    Catalog, Config, RelationId,
-    config::{ConfigError, NaturalKeyConfig, Reading},
+    AllowDrift, Catalog, Config, RelationId,
+    config::{ConfigError, NaturalKeyConfig, Reading, TableConfig},
     suggest,
 };
 
 use crate::{
     index::IndexRegistry,
     natural::{self, KeyPart, NaturalKey},
-    profile,
+    polymorphic::{self, Polymorphic},
+    profile::{self, Fitted, Profiles},
+    transform::Recipes,
 };
 
 /// Where the records of a label go.
@@ -77,6 +79,11 @@ pub(crate) struct Mapping {
     pub(crate) natural_keys: HashMap<RelationId, Vec<NaturalKey>>,
     /// How the values of a column are read, where that is configured.
     readings: HashMap<(RelationId, usize), Reading>,
+    polymorphic: HashMap<RelationId, Polymorphic>,
+    /// What the configuration does to values.
+    pub(crate) recipes: Recipes,
+    /// What may be left out.
+    pub(crate) allow_drift: AllowDrift,
     django: bool,
     fields: HashMap<(RelationId, String), FieldTarget>,
 }
@@ -87,14 +94,17 @@ impl Mapping {
         catalog: &Catalog,
         registry: &mut IndexRegistry,
         config: &Config,
+        profiles: &Profiles<'_>,
         labels: &[String],
         django: bool,
     ) -> Result<Self, Vec<ConfigError>> {
         let tables = config.resolve_tables(catalog)?;
+        let profiled: HashMap<RelationId, Fitted> =
+            profiles.fit(catalog).into_iter().map(|fitted| (fitted.relation, fitted)).collect();
         let mut errors = Vec::new();
         let mut configured = HashMap::new();
-        let mut fields = HashMap::new();
-        let mut readings = HashMap::new();
+        // The profiles' words first, so that the configuration's take their place.
+        let (mut fields, mut readings) = of_profiles(catalog, &profiled);
         for (id, table, settings) in &tables {
             for label in &settings.models {
                 let label = label.to_ascii_lowercase();
@@ -143,23 +153,63 @@ impl Mapping {
                 }
             }
         }
-        let natural_keys = match natural_keys(catalog, registry, &tables) {
+        let natural_keys = match natural_keys(catalog, registry, &tables, &profiled) {
             Ok(keys) => keys,
             Err(more) => {
                 errors.extend(more);
                 HashMap::new()
             }
         };
+        let model_table = |label: &str| {
+            let by_name = || {
+                let table = profiles.model(label).map_or_else(|| profile::rule(label), |model| model.table.clone());
+                catalog.find(&table)
+            };
+            configured.get(label).map(|(relation, _)| *relation).or_else(by_name)
+        };
+        let mut polymorphic = HashMap::new();
+        for (id, _) in catalog.iter() {
+            let own = tables.iter().find(|(table, ..)| *table == id).map(|(_, _, settings)| *settings);
+            let own = own.filter(|settings| !settings.generic.is_empty() || !settings.embedded_ids.is_empty());
+            let settings = own.or_else(|| profiled.get(&id).map(|fitted| &fitted.settings));
+            let read = match settings {
+                Some(settings) => polymorphic::read(catalog, registry, id, settings, &model_table, labels),
+                None if !django => Ok(polymorphic::by_convention(catalog, registry, id, &model_table, labels)),
+                None => continue,
+            };
+            match read {
+                Ok(read) if read.is_empty() => {}
+                Ok(read) => drop(polymorphic.insert(id, read)),
+                Err(error) => errors.push(error),
+            }
+        }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let labels = labels.iter().map(|label| label_target(catalog, config, &configured, label, django)).collect();
-        Ok(Self { labels, natural_keys, readings, django, fields })
+        let labels =
+            labels.iter().map(|label| label_target(catalog, config, profiles, &configured, label, django)).collect();
+        let (recipes, allow_drift) = (Recipes::default(), AllowDrift::None);
+        Ok(Self { labels, natural_keys, readings, polymorphic, recipes, allow_drift, django, fields })
+    }
+
+    /// What a relation refers to beside its foreign keys.
+    pub(crate) fn polymorphic(&self, relation: RelationId) -> Option<&Polymorphic> {
+        self.polymorphic.get(&relation)
+    }
+
+    /// The relations through which content types are named, and the columns that name one.
+    pub(crate) fn content_types(&self) -> impl Iterator<Item = (RelationId, [usize; 2])> {
+        self.polymorphic.values().filter_map(Polymorphic::content_types)
     }
 
     /// How the values of a column are read, where that is configured.
     pub(crate) fn reading(&self, relation: RelationId, column: usize) -> Option<Reading> {
         self.readings.get(&(relation, column)).copied()
+    }
+
+    /// Whether the configuration says where a field goes.
+    pub(crate) fn is_configured(&self, relation: RelationId, field: &str) -> bool {
+        self.fields.contains_key(&(relation, field.to_owned()))
     }
 
     /// Where a field of a relation's records goes.
@@ -251,14 +301,38 @@ fn column_target(catalog: &Catalog, relation: RelationId, column: usize) -> Fiel
     }
 }
 
+/// Where fields go, and how columns are read, by the profiles.
+#[expect(clippy::type_complexity, reason = "two maps that are filled further and then kept")]
+fn of_profiles(
+    catalog: &Catalog,
+    profiled: &HashMap<RelationId, Fitted>,
+) -> (HashMap<(RelationId, String), FieldTarget>, HashMap<(RelationId, usize), Reading>) {
+    let (mut fields, mut readings) = (HashMap::new(), HashMap::new());
+    for (id, Fitted { settings, .. }) in profiled {
+        let column = |name: &str| catalog.relation(*id).column(name).map(|(index, _)| index);
+        for (field, name) in &settings.fields {
+            let target = column(name).map_or(FieldTarget::Ignored, |index| column_target(catalog, *id, index));
+            fields.insert((*id, field.clone()), target);
+        }
+        readings.extend(settings.read.iter().filter_map(|(name, reading)| Some(((*id, column(name)?), *reading))));
+        for (field, join) in &settings.join_tables {
+            if let Some(target) = catalog.find(join).and_then(|join| join_field(catalog, *id, join)) {
+                fields.insert((*id, field.clone()), FieldTarget::Join(target));
+            }
+        }
+    }
+    (fields, readings)
+}
+
 fn label_target(
     catalog: &Catalog,
     config: &Config,
+    profiles: &Profiles<'_>,
     configured: &HashMap<String, (RelationId, &str)>,
     label: &str,
     django: bool,
 ) -> LabelTarget {
-    if config.ignore_models.iter().any(|ignored| ignored.eq_ignore_ascii_case(label)) {
+    if config.ignore_models.iter().any(|ignored| ignored.eq_ignore_ascii_case(label)) || profiles.ignores(label) {
         return LabelTarget::Ignored;
     }
     if let Some((relation, _)) = configured.get(&label.to_ascii_lowercase()) {
@@ -266,7 +340,7 @@ fn label_target(
     }
     let (expected, found) = if django {
         let label = label.to_ascii_lowercase();
-        let expected = profile::model(&label).map_or_else(|| label.replacen('.', "_", 1), |model| model.table.clone());
+        let expected = profiles.model(&label).map_or_else(|| profile::rule(&label), |model| model.table.clone());
         let found = catalog.find(&expected);
         (expected, found)
     } else {
@@ -282,7 +356,7 @@ fn label_target(
 
 /// A join table as seen from one of its ends. The first foreign key to `source` is the record's own side; a join table from a relation to
 /// itself references it twice, in column order (Django's `from_...`, `to_...`).
-fn join_field(catalog: &Catalog, source: RelationId, join: RelationId) -> Option<JoinField> {
+pub(crate) fn join_field(catalog: &Catalog, source: RelationId, join: RelationId) -> Option<JoinField> {
     let definition = catalog.relation(join);
     let mut sides: Vec<(usize, RelationId, usize)> = (0..definition.columns.len())
         .filter_map(|column| {
@@ -299,17 +373,18 @@ fn join_field(catalog: &Catalog, source: RelationId, join: RelationId) -> Option
 fn natural_keys(
     catalog: &Catalog,
     registry: &mut IndexRegistry,
-    tables: &[(RelationId, &str, &relink_model::config::TableConfig)],
+    tables: &[(RelationId, &str, &TableConfig)],
+    profiled: &HashMap<RelationId, Fitted>,
 ) -> Result<HashMap<RelationId, Vec<NaturalKey>>, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut keys: HashMap<RelationId, Vec<NaturalKey>> = HashMap::new();
+    let mut parse = |id: RelationId, key: &NaturalKeyConfig, source: &str| match key {
+        NaturalKeyConfig::Columns(parts) => natural::parse(catalog, registry, id, parts, source),
+        NaturalKeyConfig::Tree(tree) => natural::parse_tree(catalog, registry, id, tree, source),
+    };
     for (id, _, settings) in tables {
-        if let Some(parts) = &settings.natural_key {
-            let parsed = match parts {
-                NaturalKeyConfig::Columns(parts) => natural::parse(catalog, registry, *id, parts, "configuration"),
-                NaturalKeyConfig::Tree(tree) => natural::parse_tree(catalog, registry, *id, tree, "configuration"),
-            };
-            match parsed {
+        if let Some(key) = &settings.natural_key {
+            match parse(*id, key, "configuration") {
                 Ok(key) => drop(keys.insert(*id, vec![key])),
                 Err(error) => errors.push(error),
             }
@@ -320,8 +395,9 @@ fn natural_keys(
             continue;
         }
         // A profile's key for a table that has lost those columns is no mistake of the user's: it just does not apply.
-        let known = profile::natural_key(&relation.name.name)
-            .and_then(|parts| natural::parse(catalog, registry, id, parts, "profile").ok());
+        let known = profiled.get(&id).and_then(|fitted| {
+            parse(id, fitted.settings.natural_key.as_ref()?, &format!("profile {}", fitted.profile)).ok()
+        });
         if let Some(key) = known {
             keys.insert(id, vec![key]);
             continue;
@@ -330,7 +406,8 @@ fn natural_keys(
             relation.unique_keys.iter().filter(|key| key.is_plain() && key.columns != relation.primary_key_columns());
         let candidates: Vec<NaturalKey> = unique
             .filter_map(|key| {
-                natural::parse(catalog, registry, id, &key.columns, &format!("unique key {}", key.name)).ok()
+                let columns = NaturalKeyConfig::Columns(key.columns.clone());
+                parse(id, &columns, &format!("unique key {}", key.name)).ok()
             })
             .collect();
         if !candidates.is_empty() {

@@ -8,9 +8,11 @@ use relink_model::{
 
 use crate::{
     coerce::{self, How, Rules},
+    drift::{By, Note},
     index::{IndexId, IndexRegistry},
     key::{Comparison, Key},
     mapping::Mapping,
+    transform,
 };
 
 /// The natural key of a relation.
@@ -245,18 +247,21 @@ impl std::fmt::Display for NaturalReference {
     }
 }
 
-/// Reads a JSON list as a reference by this natural key.
+/// Reads a JSON list as a reference by this natural key. Its parts pass what the configuration does to the values of the key's columns, as
+/// the records that they name do.
 pub(crate) fn read(
     key: &NaturalKey,
     list: &[RawJson<'_>],
     mapping: &Mapping,
     catalog: &Catalog,
     rules: &Rules,
+    notes: &mut Vec<Note>,
 ) -> Result<NaturalReference, String> {
-    let columns = &catalog.relation(key.relation).columns;
+    let own = |element: &RawJson<'_>, column: usize, notes: &mut Vec<Note>| {
+        part_value(element, key.relation, column, mapping, catalog, rules, notes).map(ReferencePart::Value)
+    };
     if let (Some(tree), false) = (&key.tree, list.is_empty()) {
-        let parts =
-            list.iter().map(|element| part_value(element, &columns[tree.column], rules).map(ReferencePart::Value));
+        let parts = list.iter().map(|element| own(element, tree.column, notes));
         return Ok(NaturalReference { arity: list.len(), parts: parts.collect::<Result<_, _>>()? });
     }
     if list.len() != key.arity() {
@@ -275,7 +280,7 @@ pub(crate) fn read(
         rest = after;
         parts.push(match part {
             KeyPart::Through { through, .. } => {
-                ReferencePart::Nested(read(&through.key, elements, mapping, catalog, rules)?)
+                ReferencePart::Nested(read(&through.key, elements, mapping, catalog, rules, notes)?)
             }
             KeyPart::Column { nested: Some((target, _)), .. } if elements[0].kind() == JsonKind::Array => {
                 let inner: Vec<RawJson<'_>> = elements[0].elements().collect();
@@ -283,16 +288,48 @@ pub(crate) fn read(
                 let key = mapping
                     .identity(*target)
                     .ok_or_else(|| format!("holds a list for a row of {name}, whose natural key is not known"))?;
-                ReferencePart::Nested(read(key, &inner, mapping, catalog, rules)?)
+                ReferencePart::Nested(read(key, &inner, mapping, catalog, rules, notes)?)
             }
-            KeyPart::Column { column, .. } => ReferencePart::Value(part_value(&elements[0], &columns[*column], rules)?),
+            KeyPart::Column { column, .. } => own(&elements[0], *column, notes)?,
         });
     }
     Ok(NaturalReference { arity: list.len(), parts })
 }
 
 /// One element of a list as a value of its column; null matches NULL.
-fn part_value(element: &RawJson<'_>, column: &Column, rules: &Rules) -> Result<Value, String> {
+fn part_value(
+    element: &RawJson<'_>,
+    relation: RelationId,
+    column: usize,
+    mapping: &Mapping,
+    catalog: &Catalog,
+    rules: &Rules,
+    notes: &mut Vec<Note>,
+) -> Result<Value, String> {
+    let definition = &catalog.relation(relation).columns[column];
+    let Some(recipe) = mapping.recipes.of(relation, column) else { return plain_value(element, definition, rules) };
+    let mut note = |by| notes.push(Note::Changed { relation, column, by });
+    if let Some(value) = &recipe.set {
+        note(By::Set);
+        return Ok(value.clone());
+    }
+    let changed = transform::apply(&recipe.steps, element, |at| note(By::Step(at)))
+        .map_err(|unfit| format!("has a part {} that {}", element.text(), unfit.why))?;
+    let value = match changed.as_deref().map(|text| RawJson::parse(text, usize::MAX)) {
+        Some(Ok(changed)) => plain_value(&changed, definition, rules)?,
+        Some(Err(error)) => return Err(error.to_string()),
+        None => plain_value(element, definition, rules)?,
+    };
+    match &recipe.default {
+        Some(default) if value.is_null() && !definition.nullable => {
+            note(By::Default);
+            Ok(default.clone())
+        }
+        _ => Ok(value),
+    }
+}
+
+fn plain_value(element: &RawJson<'_>, column: &Column, rules: &Rules) -> Result<Value, String> {
     if element.kind() == JsonKind::Null {
         return Ok(Value::Null);
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use relink_db::Capabilities;
+use relink_export::Run;
 use relink_graph::{Cycle, EdgeRef, LoadOrder, Way, WayKind};
 use relink_model::{Catalog, RelationId, RelationName};
 use schemars::JsonSchema;
@@ -9,8 +11,12 @@ use serde::Serialize;
 
 use crate::{
     key::Ordinal,
+    mapping::JoinField,
+    memory::Position,
+    notes,
     rows::{self, RowEdge, RowId, RowOrder},
-    state::{Position, State},
+    selection::LeftOut,
+    state::State,
 };
 
 /// The plan as it is shown.
@@ -33,6 +39,9 @@ pub struct PlanStep {
     pub existing: u64,
     /// How the cycle is broken, where there is one.
     pub cycle: Option<CyclePlan>,
+    /// What happens beside plain inserts: triggers that fire or are switched off, identities that are overridden, columns that the database
+    /// computes, constraints that are checked at the end, row-level security. Each begins with its relation's name.
+    pub notes: Vec<String>,
 }
 
 /// How a cycle is broken.
@@ -68,11 +77,29 @@ impl Step {
         }
     }
 
+    /// What the step consists of, in order, save for what comes once at its end.
+    pub(crate) fn parts(
+        &self,
+        state: &State,
+        runs: &[Vec<Run>],
+        joins: &HashMap<RelationId, Vec<(RelationId, JoinField)>>,
+    ) -> Vec<Part> {
+        let records: Vec<Part> = if self.sequence.is_some() {
+            self.stretches(state).into_iter().map(|(relation, rows)| Part::Stretch(relation, rows)).collect()
+        } else {
+            let with_records = self.relations.iter().filter(|id| !runs[id.index()].is_empty());
+            with_records.map(|id| Part::Records(*id)).collect()
+        };
+        let lists = self.relations.iter().filter(|id| joins.contains_key(id)).map(|id| Part::Lists(*id));
+        let updates = self.relations.iter().filter(|id| state.changes(**id)).map(|id| Part::Updates(*id));
+        records.into_iter().chain(lists).chain(updates).collect()
+    }
+
     /// The rows of the sequence in stretches of one relation.
     pub(crate) fn stretches(&self, state: &State) -> Vec<(RelationId, Vec<(Ordinal, Position)>)> {
         let mut stretches: Vec<(RelationId, Vec<(Ordinal, Position)>)> = Vec::new();
         for (relation, ordinal) in self.sequence.iter().flatten() {
-            let row = (*ordinal, state.relation(*relation).positions[*ordinal as usize]);
+            let row = (*ordinal, state.relation(*relation).positions.get(*ordinal));
             match stretches.last_mut() {
                 Some((last, rows)) if last == relation => rows.push(row),
                 _ => stretches.push((*relation, vec![row])),
@@ -80,6 +107,19 @@ impl Step {
         }
         stretches
     }
+}
+
+/// A part of a step.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// The new records of a relation, in the order of the export.
+    Records(RelationId),
+    /// New records of one relation that come together in the order of a cycle's rows.
+    Stretch(RelationId, Vec<(Ordinal, Position)>),
+    /// The rows that lists make in a join table.
+    Lists(RelationId),
+    /// The records of a relation whose rows exist, and change.
+    Updates(RelationId),
 }
 
 /// A cycle that nothing breaks.
@@ -96,13 +136,16 @@ pub(crate) fn make(
     order: &LoadOrder,
     state: &State,
     edges: &[Vec<RowEdge>],
+    left_out: &LeftOut,
+    capabilities: &Capabilities,
 ) -> Result<(Plan, Vec<Step>), Vec<Unbreakable>> {
     let mut plan = Plan::default();
     let mut steps = Vec::new();
     let mut unbreakable = Vec::new();
     for (step, edges) in order.steps.iter().zip(edges) {
-        let touched = |id: &RelationId| state.relation(*id).records() + state.relation(*id).join_rows > 0;
-        if !step.relations.iter().any(touched) {
+        let records =
+            |id: &RelationId| state.relation(*id).records() - left_out.count(*id) + state.relation(*id).join_rows;
+        if !step.relations.iter().any(|id| records(id) > 0 || state.relation(*id).unlists) {
             continue;
         }
         let (made, cycle) = match &step.cycle {
@@ -121,13 +164,10 @@ pub(crate) fn make(
         plan.steps.push(PlanStep {
             relations: step.relations.iter().map(|id| catalog.relation(*id).name.clone()).collect(),
             reason: step.reason.clone(),
-            records: step
-                .relations
-                .iter()
-                .map(|id| state.relation(*id).records() + state.relation(*id).join_rows)
-                .sum(),
+            records: step.relations.iter().map(records).sum(),
             existing: step.relations.iter().map(|id| state.relation(*id).existing.len() as u64).sum(),
             cycle,
+            notes: notes::of(catalog, state, &made, capabilities),
         });
         steps.push(made);
     }

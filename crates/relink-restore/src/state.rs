@@ -2,18 +2,23 @@
 //! which rows end up. References are resolved here, in memory; what memory cannot answer is named, so that
 //! it can be looked up in bulk.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use dashmap::DashMap;
 use relink_db::{Connection, DbError, Lookup};
-use relink_export::LabelId;
-use relink_model::{Catalog, RelationId, Value};
+use relink_model::{Catalog, ExternalRefs, FindingCode, Mode, Relation, RelationId, TypeKind, Value};
 
 use crate::{
+    Error,
     index::{IndexId, IndexRegistry},
-    key::{Found, Key, KeyMap, Ordinal},
-    mapping::Mapping,
+    key::{Found, Key, Ordinal},
+    lookup,
+    mapping::{JoinField, Mapping},
+    memory::{self, Budget, ColumnValues, ExternalRows, KeyMap, OrdinalSet, Position, Positions},
     natural::{KeyPart, NaturalKey, NaturalReference, ReferencePart, Tree},
+    options::Policies,
 };
 
 /// What a lookup in the target found for a key.
@@ -33,66 +38,13 @@ pub(crate) struct IndexState {
     /// Of the export's records.
     pub(crate) records: KeyMap,
     /// Of the target's rows, as far as they were looked up.
-    pub(crate) external: DashMap<Key, External>,
+    pub(crate) external: ExternalRows,
 }
 
-/// The values of one column, by record. A record whose value is not known (it is bad, or the database will make it) has none.
-#[derive(Clone, Debug)]
-enum ColumnValues {
-    /// Integers, as nearly every key is, and which of them are set.
-    Ints(Vec<i64>, Vec<u64>),
-    /// Anything else; NULL where none is set.
-    Values(Vec<Value>),
-}
-
-impl Default for ColumnValues {
-    fn default() -> Self {
-        Self::Ints(Vec::new(), Vec::new())
+impl IndexState {
+    fn new(budget: &Arc<Budget>) -> Self {
+        Self { records: KeyMap::new(budget), external: ExternalRows::new(budget) }
     }
-}
-
-impl ColumnValues {
-    fn set(&mut self, ordinal: Ordinal, value: &Value) {
-        let at = ordinal as usize;
-        if let (Self::Ints(ints, known), Value::Int(value)) = (&mut *self, value) {
-            if ints.len() <= at {
-                ints.resize(at + 1, 0);
-                known.resize(at / 64 + 1, 0);
-            }
-            ints[at] = *value;
-            known[at / 64] |= 1 << (at % 64);
-            return;
-        }
-        if let Self::Ints(ints, _) = self {
-            let values = (0..ints.len() as Ordinal).map(|ordinal| self.get(ordinal).unwrap_or(Value::Null)).collect();
-            *self = Self::Values(values);
-        }
-        let Self::Values(values) = self else { unreachable!("made so just above") };
-        if values.len() <= at {
-            values.resize(at + 1, Value::Null);
-        }
-        values[at] = value.clone();
-    }
-
-    /// The value, where one is known that is not NULL.
-    fn get(&self, ordinal: Ordinal) -> Option<Value> {
-        let at = ordinal as usize;
-        match self {
-            Self::Ints(ints, known) => {
-                let set = known.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
-                set.then(|| Value::Int(ints[at]))
-            }
-            Self::Values(values) => values.get(at).filter(|value| !value.is_null()).cloned(),
-        }
-    }
-}
-
-/// Where a record stands in the export.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Position {
-    pub(crate) offset: u64,
-    pub(crate) file_ordinal: u64,
-    pub(crate) label: LabelId,
 }
 
 /// A row of a tree.
@@ -106,28 +58,104 @@ pub(crate) enum TreeRow {
     Several,
 }
 
+/// How a relation's rows get ids that nobody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    /// The next numbers of this column, which is the whole primary key.
+    Number(usize),
+    /// UUIDs in this column, which is the whole primary key, made from the export's own so that the same record always gets the same.
+    Uuid(usize),
+}
+
+impl Fresh {
+    /// How the rows of this relation get them; `None` where the key says something (text, several columns) or is another row's.
+    fn of(relation: &Relation) -> Option<Self> {
+        let [only] = relation.primary_key_columns() else { return None };
+        let (at, column) = relation.column(only)?;
+        if relation.foreign_keys.iter().any(|key| key.columns.contains(only)) {
+            return None;
+        }
+        match column.data_type.kind {
+            TypeKind::Integer { .. } => Some(Self::Number(at)),
+            TypeKind::Dynamic if column.is_numbered() => Some(Self::Number(at)),
+            TypeKind::Uuid => Some(Self::Uuid(at)),
+            TypeKind::Text { .. } if is_made_for_uuids(&column.data_type.declared) => Some(Self::Uuid(at)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn column(self) -> usize {
+        match self {
+            Self::Number(column) | Self::Uuid(column) => column,
+        }
+    }
+}
+
+/// Whether a text column is declared as one of UUIDs: by name, where the database knows no such type, or with just their length. Whether the
+/// database pads it does not matter.
+fn is_made_for_uuids(declared: &str) -> bool {
+    let declared = declared.to_ascii_lowercase().replace(' ', "");
+    let named = ["uuid", "guid", "uniqueidentifier"].contains(&declared.as_str());
+    named
+        || ["char", "character", "bpchar"]
+            .iter()
+            .any(|name| [32, 36].iter().any(|chars| declared == format!("{name}({chars})")))
+}
+
+/// Why a record is not restored.
+#[derive(Clone, Debug)]
+pub(crate) struct Reject {
+    pub(crate) code: FindingCode,
+    pub(crate) field: Option<String>,
+    pub(crate) message: String,
+    pub(crate) position: Position,
+    /// The rejected record that it references.
+    pub(crate) because_of: Option<(RelationId, Ordinal)>,
+}
+
 /// What is known of one relation.
 #[derive(Debug, Default)]
 pub(crate) struct RelationState {
-    /// Whether the target holds rows of it.
+    /// Whether the target holds rows of it, after those that are cleared first.
     pub(crate) has_rows: bool,
+    /// The rows that the target holds are cleared before the first is written.
+    pub(crate) cleared: bool,
+    /// No record keeps the export's id before it is known whether it may.
+    pub(crate) allots: bool,
+    /// How rows get new ids, where the policy may ask for them.
+    pub(crate) fresh: Option<Fresh>,
+    /// Every record that is to be inserted has its final key.
+    pub(crate) settled: bool,
+    /// The numbers that were allotted: first record, how many follow each other, first number.
+    pub(crate) allotted: Vec<(Ordinal, u32, i64)>,
+    /// The next number to be allotted, once that is known.
+    pub(crate) next_number: Option<i64>,
+    /// Records that wait for a number, in file order once they are allotted.
+    pub(crate) wanting: OrdinalSet,
+    /// Rows of the target by primary key, with the record that is to change them.
+    pub(crate) matched: KeyMap,
+    /// Records that are not restored, and why.
+    pub(crate) rejected: HashMap<Ordinal, Reject>,
+    /// References that become NULL: record, and the foreign key's index in its relation.
+    pub(crate) nulled: HashSet<(Ordinal, usize)>,
     /// The column that the database numbers.
     pub(crate) numbered: Option<usize>,
     /// Whether all of its records have been read, so that a key that is not there will not come.
     pub(crate) scanned: bool,
     /// Columns whose final values other rows may need: those that foreign keys reference, and the primary key's.
     pub(crate) payload: Vec<usize>,
+    /// How many of them, from the first, are the primary key.
+    pub(crate) primary_columns: usize,
     /// The columns of the natural keys that tell rows apart; looked up beside the payload, to compare them.
     pub(crate) identity: Vec<usize>,
     finals: Vec<ColumnValues>,
-    /// By ordinal.
-    pub(crate) positions: Vec<Position>,
+    pub(crate) positions: Positions,
     /// Records whose row exists in the target.
-    pub(crate) existing: HashSet<Ordinal>,
+    pub(crate) existing: OrdinalSet,
     /// Where the natural key goes along a tree: rows by the values from the root to them.
     pub(crate) tree: HashMap<Key, TreeRow>,
-    /// Records without a primary key of their own, in file order.
-    pub(crate) nameless: Vec<Ordinal>,
+    /// Records without a primary key of their own.
+    pub(crate) nameless: OrdinalSet,
     /// Other records refer to such records by the ids that the export leaves out, and nothing tells which is which.
     pub(crate) unnamed: bool,
     /// The highest value that the export gives for the numbered column.
@@ -136,11 +164,21 @@ pub(crate) struct RelationState {
     pub(crate) moved: bool,
     /// Rows of a join table that come from many-to-many lists: their ordinals follow those of its own records.
     pub(crate) join_rows: u64,
+    /// Lists of rows that are updated may take rows of this join table away.
+    pub(crate) unlists: bool,
     /// The number that the first of them gets.
     pub(crate) first_join_number: i64,
 }
 
 impl RelationState {
+    fn new(budget: &Arc<Budget>) -> Self {
+        let ordinals = || OrdinalSet::new(budget);
+        let positions = Positions::new(budget);
+        let matched = KeyMap::new(budget);
+        let (existing, nameless, wanting) = (ordinals(), ordinals(), ordinals());
+        Self { wanting, matched, positions, existing, nameless, ..Self::default() }
+    }
+
     /// Notes the final value of a payload column.
     pub(crate) fn set_final(&mut self, column: usize, ordinal: Ordinal, value: &Value) {
         if let Some(at) = self.payload.iter().position(|candidate| *candidate == column) {
@@ -152,6 +190,37 @@ impl RelationState {
     pub(crate) fn final_value(&self, column: usize, ordinal: Ordinal) -> Option<Value> {
         let at = self.payload.iter().position(|candidate| *candidate == column)?;
         self.finals[at].get(ordinal)
+    }
+
+    /// The primary key of a target's row, from its payload, which begins with it.
+    pub(crate) fn primary_of<'v>(&self, payload: &'v [Value]) -> &'v [Value] {
+        &payload[..self.primary_columns.min(payload.len())]
+    }
+
+    /// The primary key under which a record's row ends up; empty where the relation has none.
+    pub(crate) fn row_name(&self, ordinal: Ordinal) -> Vec<Value> {
+        let columns = &self.payload[..self.primary_columns];
+        columns.iter().map(|column| self.final_value(*column, ordinal).unwrap_or(Value::Null)).collect()
+    }
+
+    /// Notes that a record got this number.
+    pub(crate) fn allot(&mut self, ordinal: Ordinal, number: i64) {
+        match self.allotted.last_mut() {
+            Some((first, count, start)) if *first + *count == ordinal && *start + i64::from(*count) == number => {
+                *count += 1;
+            }
+            _ => self.allotted.push((ordinal, 1, number)),
+        }
+    }
+
+    /// Whether this record's row exists in the target.
+    pub(crate) fn exists(&self, ordinal: Ordinal) -> bool {
+        self.existing.contains(&ordinal)
+    }
+
+    /// Whether rows are written, or those that lists no longer name deleted.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.records() + self.join_rows > 0 || self.unlists
     }
 
     /// The records of the export.
@@ -168,8 +237,12 @@ pub(crate) enum Resolution {
     Record(Ordinal, Option<Vec<Value>>),
     /// To a row of the target; values as above.
     Target(Option<Vec<Value>>),
+    /// To this record, whose key is still to be allotted.
+    Numbered(Ordinal),
     /// To a record whose referenced column the export does not give and the database will fill: nothing can refer to it.
     Unkeyed,
+    /// To a row that the export does not hold, by an id that need not be the same row's in the target.
+    External,
     /// Nobody knows before this key has been looked up in the target.
     Need(IndexId, Vec<Value>),
     /// Perhaps to a record that has not been read yet.
@@ -185,18 +258,28 @@ pub(crate) enum Resolution {
 /// Everything that is known.
 #[derive(Debug)]
 pub(crate) struct State {
+    pub(crate) policies: Arc<Policies>,
     pub(crate) indexes: Vec<IndexState>,
     pub(crate) relations: Vec<RelationState>,
+    pub(crate) budget: Arc<Budget>,
 }
 
 impl State {
-    pub(crate) fn new(catalog: &Catalog, registry: &IndexRegistry, mapping: &Mapping) -> Self {
-        let mut relations: Vec<RelationState> = catalog.relations.iter().map(|_| RelationState::default()).collect();
+    pub(crate) fn new(
+        catalog: &Catalog,
+        registry: &IndexRegistry,
+        mapping: &Mapping,
+        policies: Arc<Policies>,
+        budget: &Arc<Budget>,
+    ) -> Self {
+        let mut relations: Vec<RelationState> = catalog.relations.iter().map(|_| RelationState::new(budget)).collect();
         for (id, relation) in catalog.iter() {
             let state = &mut relations[id.index()];
+            state.fresh = Fresh::of(relation);
             let primary =
                 relation.primary_key_columns().iter().filter_map(|name| relation.column(name).map(|(i, _)| i));
             state.payload = primary.collect();
+            state.primary_columns = state.payload.len();
             state.numbered = relation.columns.iter().position(relink_model::Column::is_numbered);
             for index in registry.of_relation(id) {
                 let spec = registry.spec(*index);
@@ -209,15 +292,53 @@ impl State {
             if let Some(tree) = mapping.identity(id).and_then(|key| key.tree.as_ref()) {
                 state.payload.extend([tree.path, tree.column]);
             }
-            state.finals = vec![ColumnValues::default(); state.payload.len()];
+            for (_, columns) in mapping.content_types().filter(|(types, _)| *types == id) {
+                let missing = columns.into_iter().filter(|column| !state.payload.contains(column));
+                let missing: Vec<usize> = missing.collect();
+                state.payload.extend(missing);
+            }
+            state.finals = state.payload.iter().map(|_| ColumnValues::new(budget)).collect();
             for key in mapping.natural_keys.get(&id).into_iter().flatten() {
                 let columns = registry.spec(key.index).columns.iter();
                 let missing: Vec<usize> = columns.filter(|column| !state.identity.contains(column)).copied().collect();
                 state.identity.extend(missing);
             }
         }
-        let indexes = (0..registry.len()).map(|_| IndexState::default()).collect();
-        Self { indexes, relations }
+        let indexes = (0..registry.len()).map(|_| IndexState::new(budget)).collect();
+        Self { indexes, relations, policies, budget: Arc::clone(budget) }
+    }
+
+    /// Lets caches spill where they take more than their budget; to be called after each chunk of records. An error of the temporary
+    /// file, also an earlier one, ends the restore: what was resolved since may be wrong.
+    pub(crate) fn keep_within_budget(&mut self) -> Result<(), Error> {
+        let of_indexes =
+            self.indexes.iter_mut().flat_map(|index| index.records.parts().into_iter().chain(index.external.parts()));
+        let of_relations = self.relations.iter_mut().flat_map(|relation| {
+            let sets = relation.existing.parts().into_iter().chain(relation.nameless.parts());
+            let sets = sets.chain(relation.wanting.parts()).chain(relation.matched.parts());
+            let finals = relation.finals.iter_mut().flat_map(ColumnValues::parts);
+            relation.positions.parts().into_iter().chain(sets).chain(finals)
+        });
+        memory::keep_within(&self.budget, of_indexes.chain(of_relations));
+        self.budget.check()
+    }
+
+    /// Notes which join tables may lose rows: those whose rows come from lists alone, where records with such lists update rows that exist.
+    pub(crate) fn note_lists(&mut self, joins: &HashMap<RelationId, Vec<(RelationId, JoinField)>>) {
+        for (join, fields) in joins {
+            let updates = |source: RelationId| {
+                self.policies.of(source).mode == Mode::Upsert && !self.relation(source).existing.is_empty()
+            };
+            let known = self.relation(*join);
+            let unlists = known.records() == 0 && known.has_rows && fields.iter().any(|(source, _)| updates(*source));
+            self.relation_mut(*join).unlists = unlists;
+        }
+    }
+
+    /// Whether rows of this relation that exist may change.
+    pub(crate) fn changes(&self, id: RelationId) -> bool {
+        let mode = self.policies.of(id).mode;
+        matches!(mode, Mode::Upsert | Mode::Merge) && !self.relation(id).existing.is_empty()
     }
 
     pub(crate) fn relation(&self, id: RelationId) -> &RelationState {
@@ -240,17 +361,36 @@ impl State {
         let Some(key) = Key::of(values.iter().copied().zip(&spec.comparisons)) else { return Resolution::Missing };
         match self.indexes[index.0].records.get(&key) {
             // Several records with one key are reported as duplicates; either is a target.
+            Found::Several if self.relation(target).moved => Resolution::Ambiguous,
             Found::Several => Resolution::Target(None),
             Found::Record(ordinal) => {
                 let relation = self.relation(target);
-                let values = || spec.columns.iter().map(|column| relation.final_value(*column, ordinal)).collect();
+                if !relation.moved {
+                    return Resolution::Record(ordinal, None);
+                }
                 // Where rows end up under other keys than the export gives them, the reference follows.
-                Resolution::Record(ordinal, if relation.moved { values() } else { None })
+                let values = spec.columns.iter().map(|column| relation.final_value(*column, ordinal));
+                match values.collect::<Option<Vec<Value>>>() {
+                    Some(values) => Resolution::Record(ordinal, Some(values)),
+                    None if !relation.settled => Resolution::Numbered(ordinal),
+                    None if relation.rejected.contains_key(&ordinal) => Resolution::Record(ordinal, None),
+                    None => Resolution::Unkeyed,
+                }
             }
+            Found::Nowhere if self.is_foreign_id(registry, target, index) => Resolution::External,
             Found::Nowhere => {
                 self.external(target, index, &key, None, || values.iter().map(|value| (*value).clone()).collect())
             }
         }
+    }
+
+    /// Whether an id that no record of the export has says nothing in the target: the policy refuses such references, and the id is one that
+    /// could have been allotted, not a code.
+    fn is_foreign_id(&self, registry: &IndexRegistry, target: RelationId, index: IndexId) -> bool {
+        let relation = self.relation(target);
+        let fresh = relation.fresh.is_some_and(|fresh| registry.spec(index).columns == [fresh.column()]);
+        let refused = self.policies.of(target).external_refs == ExternalRefs::Refuse;
+        refused && fresh && relation.scanned && !relation.unnamed
     }
 
     /// Resolves a reference by natural key to the value of column `wanted`.
@@ -282,7 +422,10 @@ impl State {
             let part = &natural.parts[if natural.tree.is_some() { 0 } else { at }];
             let nested = match given {
                 ReferencePart::Value(value) => {
-                    values.push(value.clone());
+                    match self.own_part(registry, part, value) {
+                        Ok(value) => values.push(value),
+                        Err(unresolved) => return unresolved,
+                    }
                     continue;
                 }
                 ReferencePart::Nested(nested) => nested,
@@ -296,6 +439,8 @@ impl State {
             match self.natural_at(registry, mapping, inner, referenced, nested) {
                 Resolution::Record(_, Some(value)) | Resolution::Target(Some(value)) => values.extend(value),
                 Resolution::Record(_, None) | Resolution::Target(None) => return Resolution::Missing,
+                // A key can only be made of values that are known.
+                Resolution::Numbered(_) => return Resolution::Pending,
                 unresolved => return unresolved,
             }
         }
@@ -308,6 +453,21 @@ impl State {
             Found::Several => Resolution::Ambiguous,
             Found::Record(ordinal) => self.record_value(natural.relation, wanted, ordinal),
             Found::Nowhere => self.external(natural.relation, natural.index, &key, Some(wanted), || values.clone()),
+        }
+    }
+
+    /// One part of a natural key that is given as a value: where it is an id of the export, the one that its row ends up under.
+    fn own_part(&self, registry: &IndexRegistry, part: &KeyPart, value: &Value) -> Result<Value, Resolution> {
+        let KeyPart::Column { nested: Some((target, referenced)), .. } = part else { return Ok(value.clone()) };
+        let Some(index) = registry.find(*target, &[*referenced]) else { return Ok(value.clone()) };
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+        match self.by_key(registry, *target, index, &[value]) {
+            Resolution::Record(_, Some(mut values)) => Ok(values.swap_remove(0)),
+            Resolution::Numbered(_) => Err(Resolution::Pending),
+            unresolved @ (Resolution::Pending | Resolution::External | Resolution::Unnamed) => Err(unresolved),
+            _ => Ok(value.clone()),
         }
     }
 
@@ -331,7 +491,8 @@ impl State {
         match self.relation(relation).final_value(wanted, ordinal) {
             Some(value) => Resolution::Record(ordinal, Some(vec![value])),
             // Ids are allotted once all records of the relation have been read.
-            None if !self.relation(relation).scanned => Resolution::Pending,
+            None if !self.relation(relation).settled => Resolution::Numbered(ordinal),
+            None if self.relation(relation).rejected.contains_key(&ordinal) => Resolution::Record(ordinal, None),
             None => Resolution::Unkeyed,
         }
     }
@@ -355,7 +516,7 @@ impl State {
         if !state.has_rows {
             return Resolution::Missing;
         }
-        match self.indexes[index.0].external.get(key).as_deref() {
+        match self.indexes[index.0].external.get(key) {
             None => Resolution::Need(index, values()),
             Some(External::Absent) => Resolution::Missing,
             // A reference by key is satisfied by any row; one by natural key must not be guessed.
@@ -390,17 +551,13 @@ pub(crate) async fn look_up(
     let spec = registry.spec(index);
     let relation = catalog.relation(spec.relation);
     let select: Vec<String> = payload.iter().map(|column| relation.columns[*column].name.clone()).collect();
-    let lookup = Lookup { relation, match_columns: &spec.names, select: &select };
-    let rows = connection.lookup(&lookup, keys).await?;
+    let lookup = Lookup { predicate: spec.predicate.as_deref(), ..Lookup::new(relation, &spec.names, &select) };
+    let lookup::Found { rows, by_key } = lookup::look_up(connection, &lookup, &spec.comparisons, keys).await?;
+    let external = |found: &Vec<usize>| match found.as_slice() {
+        [] => External::Absent,
+        [row] => External::Row(rows[*row][spec.columns.len()..].to_vec()),
+        _ => External::Several,
+    };
     let key_of = |values: &[Value]| Key::with_nulls(values.iter().zip(&spec.comparisons));
-    let mut found: HashMap<Key, External> = HashMap::new();
-    for mut row in rows {
-        let payload = row.split_off(spec.columns.len());
-        found.entry(key_of(&row)).and_modify(|known| *known = External::Several).or_insert(External::Row(payload));
-    }
-    Ok(keys
-        .iter()
-        .map(|values| key_of(values))
-        .map(|key| (key.clone(), found.get(&key).cloned().unwrap_or(External::Absent)))
-        .collect())
+    Ok(keys.iter().map(|values| key_of(values)).zip(by_key.iter().map(external)).collect())
 }

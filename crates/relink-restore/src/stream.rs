@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::{
     decode::{Decoder, Problem, Row},
     key::Ordinal,
-    state::Position,
+    memory::Position,
 };
 
 /// Rows handed over at once.
@@ -54,12 +54,18 @@ impl Rows {
 
 /// Starts reading; the stream ends after the last record or the first error. Dropping it stops the thread.
 pub(crate) fn rows(source: &Source, decoder: &Arc<Decoder>, order: Order) -> Rows {
+    rows_by(source, decoder, order, CHUNK_ROWS)
+}
+
+/// As [`rows`], with at most so many in a chunk.
+pub(crate) fn rows_by(source: &Source, decoder: &Arc<Decoder>, order: Order, rows_max: usize) -> Rows {
+    let rows_max = rows_max.clamp(1, CHUNK_ROWS);
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
     let (source, decoder) = (source.clone(), Arc::clone(decoder));
     let thread = std::thread::spawn(move || {
         let result = match order {
-            Order::File(runs) => read_runs(&source, &decoder, &runs, &sender),
-            Order::Rows(rows) => read_rows(&source, &decoder, &rows, &sender),
+            Order::File(runs) => read_runs(&source, &decoder, &runs, rows_max, &sender),
+            Order::Rows(rows) => read_rows(&source, &decoder, &rows, rows_max, &sender),
         };
         if let Err(Stop::Export(error)) = result {
             // Nobody listens any more where the receiver was dropped first.
@@ -76,26 +82,39 @@ enum Stop {
 
 type Sender = mpsc::Sender<Result<Chunk, ExportError>>;
 
-fn read_runs(source: &Source, decoder: &Decoder, runs: &[Run], sender: &Sender) -> Result<(), Stop> {
+fn read_runs(source: &Source, decoder: &Decoder, runs: &[Run], rows_max: usize, sender: &Sender) -> Result<(), Stop> {
     let mut ordinal: Ordinal = 0;
     let mut last = None;
-    let mut filling = Filling::new(sender);
+    let mut filling = Filling::new(sender, rows_max);
     for run in runs {
+        let relation = decoder.relation_of(run.label);
         let mut reader = source.records(run);
         while let Some(record) = reader.next() {
             let record = record.map_err(Stop::Export)?;
-            let decoded = decoder.decode(&record, ordinal, &mut last).map_err(Stop::Export)?;
             ordinal += 1;
+            if relation.is_some_and(|relation| decoder.left_out.holds(relation, ordinal - 1)) {
+                continue;
+            }
+            let decoded = decoder.decode(&record, ordinal - 1, &mut last).map_err(Stop::Export)?;
             filling.push(decoded)?;
         }
     }
     filling.send()
 }
 
-fn read_rows(source: &Source, decoder: &Decoder, rows: &[(Ordinal, Position)], sender: &Sender) -> Result<(), Stop> {
+fn read_rows(
+    source: &Source,
+    decoder: &Decoder,
+    rows: &[(Ordinal, Position)],
+    rows_max: usize,
+    sender: &Sender,
+) -> Result<(), Stop> {
     let mut last = None;
-    let mut filling = Filling::new(sender);
+    let mut filling = Filling::new(sender, rows_max);
     for (ordinal, position) in rows {
+        if decoder.relation_of(position.label).is_some_and(|relation| decoder.left_out.holds(relation, *ordinal)) {
+            continue;
+        }
         let record = source.record_at(position.label, position.file_ordinal, position.offset).map_err(Stop::Export)?;
         filling.push(decoder.decode(&record.record(), *ordinal, &mut last).map_err(Stop::Export)?)?;
     }
@@ -107,17 +126,18 @@ struct Filling<'a> {
     sender: &'a Sender,
     chunk: Chunk,
     bytes: usize,
+    rows_max: usize,
 }
 
 impl<'a> Filling<'a> {
-    fn new(sender: &'a Sender) -> Self {
-        Self { sender, chunk: Vec::with_capacity(CHUNK_ROWS), bytes: 0 }
+    fn new(sender: &'a Sender, rows_max: usize) -> Self {
+        Self { sender, chunk: Vec::with_capacity(rows_max), bytes: 0, rows_max }
     }
 
     fn push(&mut self, decoded: Decoded) -> Result<(), Stop> {
         self.bytes += decoded.0.bytes;
         self.chunk.push(decoded);
-        if self.chunk.len() == CHUNK_ROWS || self.bytes >= CHUNK_BYTES { self.send() } else { Ok(()) }
+        if self.chunk.len() == self.rows_max || self.bytes >= CHUNK_BYTES { self.send() } else { Ok(()) }
     }
 
     fn send(&mut self) -> Result<(), Stop> {
@@ -125,7 +145,7 @@ impl<'a> Filling<'a> {
             return Ok(());
         }
         self.bytes = 0;
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_ROWS));
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(self.rows_max));
         self.sender.blocking_send(Ok(chunk)).map_err(|_| Stop::Unheard)
     }
 }

@@ -54,6 +54,75 @@ impl MySqlDialect {
         }
     }
 
+    /// A placeholder that stands as a column of a derived table, and goes from there into a column of this type as it would have gone by
+    /// itself. Each is given a type, since the server would otherwise settle on one of its own for all rows.
+    pub(super) fn carrying_placeholder(&self, data_type: &ColumnType) -> String {
+        match data_type.kind {
+            TypeKind::Boolean => "CAST(? AS SIGNED)".to_owned(),
+            // SIGNED and UNSIGNED would wrap what is beyond them.
+            TypeKind::Integer { .. } => "CAST(? AS DECIMAL(20,0))".to_owned(),
+            // Not every server has CAST AS DOUBLE.
+            TypeKind::Float { .. } => "(? * 1e0)".to_owned(),
+            TypeKind::Decimal { scale: Some(scale), .. } => format!("CAST(? AS DECIMAL(65,{scale}))"),
+            TypeKind::Bytes { .. } => "CAST(? AS BINARY)".to_owned(),
+            _ if is_geometry(data_type) => self.placeholder(0, data_type),
+            _ => "CAST(? AS CHAR CHARACTER SET utf8mb4)".to_owned(),
+        }
+    }
+
+    /// Compares a column of `t` with what [`Self::carrying_placeholder`] carried, under the column's own collation, so that its index
+    /// serves. What the column's character set cannot hold equals nothing, or is an error of its own (MariaDB, see `is_unconvertible_key`).
+    pub(super) fn equals_carried(&self, column: &Column, carried: &str) -> String {
+        let name = format!("t.{}", self.quote(&column.name));
+        let data_type = &column.data_type;
+        match data_type.kind {
+            TypeKind::Date => format!("{name} = CAST({carried} AS DATE)"),
+            TypeKind::Time { .. } => format!("{name} = CAST({carried} AS TIME(6))"),
+            TypeKind::Timestamp { .. } => format!("{name} = CAST({carried} AS DATETIME(6))"),
+            _ if is_text(data_type) && !data_type.declared.eq_ignore_ascii_case("json") => {
+                let collation = self.collation(column);
+                match collation.split('_').next().unwrap_or(collation) {
+                    "utf8mb4" => format!("{name} = {carried} COLLATE {collation}"),
+                    charset => {
+                        let converted = format!("CONVERT({carried} USING {charset})");
+                        format!(
+                            "{name} = {converted} COLLATE {collation} \
+                             AND CONVERT({converted} USING utf8mb4) COLLATE utf8mb4_bin = {carried}"
+                        )
+                    }
+                }
+            }
+            _ => format!("{name} = {carried}"),
+        }
+    }
+
+    /// A placeholder that stands for a stored value of the column in an expression.
+    pub(super) fn stored_placeholder(&self, column: &Column) -> String {
+        let data_type = &column.data_type;
+        let declared = data_type.declared.to_ascii_lowercase();
+        match data_type.kind {
+            TypeKind::Integer { unsigned: true, .. } => "CAST(? AS UNSIGNED)".to_owned(),
+            TypeKind::Integer { .. } => "CAST(? AS SIGNED)".to_owned(),
+            TypeKind::Decimal { precision: Some(precision), scale: Some(scale), .. } => {
+                format!("CAST(? AS DECIMAL({precision},{scale}))")
+            }
+            TypeKind::Date => "CAST(? AS DATE)".to_owned(),
+            TypeKind::Time { precision, .. } => format!("CAST(? AS TIME({precision}))"),
+            TypeKind::Timestamp { precision, .. } => format!("CAST(? AS DATETIME({precision}))"),
+            TypeKind::Json if declared == "json" => "CAST(? AS JSON)".to_owned(),
+            // MariaDB's own types.
+            TypeKind::Uuid | TypeKind::Other if matches!(declared.as_str(), "uuid" | "inet4" | "inet6") => {
+                format!("CAST(? AS {declared})")
+            }
+            _ if is_text(data_type) => {
+                let collation = self.collation(column);
+                let charset = collation.split('_').next().unwrap_or(collation);
+                format!("CONVERT(CAST(? AS CHAR CHARACTER SET utf8mb4) USING {charset}) COLLATE {collation}")
+            }
+            _ => self.carrying_placeholder(data_type),
+        }
+    }
+
     fn column_name(&self, alias: &str, name: &str) -> String {
         if alias.is_empty() { self.quote(name) } else { format!("{alias}.{}", self.quote(name)) }
     }
@@ -89,6 +158,20 @@ impl Dialect for MySqlDialect {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn journal_exists(&self) -> String {
+        format!(
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{}'",
+            crate::JOURNAL
+        )
+    }
+
+    fn journal_table(&self) -> String {
+        // Whatever the server's defaults are: the journal commits with the rows, and holds any text.
+        let columns =
+            "kind varchar(16) NOT NULL, place bigint NOT NULL, content longtext NOT NULL, PRIMARY KEY (kind, place)";
+        format!("CREATE TABLE {} ({columns}) ENGINE = InnoDB CHARACTER SET utf8mb4", self.quote(crate::JOURNAL))
     }
 
     fn quote(&self, identifier: &str) -> String {
@@ -231,6 +314,8 @@ fn capabilities(product: Product) -> Capabilities {
         statement_failure_keeps_transaction: true,
         years: (1, 9999),
         parameters_max: 65_535,
+        disables_triggers: false,
+        bulk_load: false,
     }
 }
 

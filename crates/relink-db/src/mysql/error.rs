@@ -10,6 +10,12 @@ pub(super) fn is_illegal_collation_mix(error: &DbError) -> bool {
     matches!(error.code.as_deref(), Some("1267" | "1270" | "1271"))
 }
 
+/// Whether an explicit conversion met text that the character set cannot hold, which MariaDB makes an error of statements that write.
+/// (Text that is assigned to a column is another error.)
+pub(super) fn is_unconvertible_key(error: &DbError) -> bool {
+    error.code.as_deref() == Some("1977")
+}
+
 /// Turns a driver's error into ours.
 pub(super) fn from_sqlx(error: sqlx::Error) -> DbError {
     let lost = |error: sqlx::Error| {

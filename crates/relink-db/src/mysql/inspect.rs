@@ -16,7 +16,7 @@ use super::{
     read,
     types::column_type,
 };
-use crate::{DbError, Dialect};
+use crate::{DbError, Dialect, JOURNAL};
 
 /// One row of a catalog view, read by position.
 struct CatalogRow(Vec<Value>);
@@ -76,6 +76,9 @@ impl MySqlDatabase {
                    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')";
         let mut relations = Relations { list: Vec::new(), by_name: HashMap::new() };
         for row in self.rows(sql).await? {
+            if row.text(0).to_ascii_lowercase().starts_with(JOURNAL) {
+                continue;
+            }
             let engine = row.optional(1);
             let elsewhere = ["FEDERATED", "CONNECT", "SPIDER", "S3"];
             let kind = if engine.as_ref().is_some_and(|engine| elsewhere.contains(&engine.to_uppercase().as_str())) {

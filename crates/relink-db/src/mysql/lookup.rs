@@ -1,4 +1,4 @@
-//! Rows by key, in lists of keys.
+//! Rows found and deleted by key, in lists of keys.
 //!
 //! A column is compared with plain parameters, so its own collation decides and its index serves.
 
@@ -8,7 +8,11 @@ use relink_model::{Column, Relation, Value};
 use sqlx::mysql::MySqlArguments;
 
 use super::{MySqlDatabase, error::is_illegal_collation_mix, write::Binder};
-use crate::{DbError, Dialect, Lookup, ResultRow, null_pattern::group_by_null_pattern, statement::no_column};
+use crate::{
+    DbError, Dialect, Lookup, ResultRow,
+    null_pattern::{NullPattern, group_by_null_pattern},
+    statement::{columns, enclosed, key_columns},
+};
 
 /// Keys of one column in one list.
 const KEYS_MAX: usize = 4000;
@@ -28,73 +32,115 @@ impl MySqlDatabase {
         keys: &[Vec<Value>],
     ) -> Result<Vec<ResultRow>, DbError> {
         let relation = lookup.relation;
-        let column =
-            |name: &String| relation.column(name).map(|(_, column)| column).ok_or_else(|| no_column(relation, name));
-        let matched: Vec<&Column> = lookup.match_columns.iter().map(column).collect::<Result<_, _>>()?;
-        let selected: Vec<&Column> = lookup.select.iter().map(column).collect::<Result<_, _>>()?;
-        let list: Vec<_> =
-            matched.iter().chain(&selected).map(|column| self.dialect.read_expression("t", column)).collect();
-        let index = if matched.len() > 1 { serving_index(relation, lookup.match_columns) } else { None };
-        let keys_max = match (matched.len(), index) {
-            (..=1, _) => KEYS_MAX,
-            (_, Some(_)) => COMPOSITE_KEYS_MAX,
-            (_, None) => UNFORCED_KEYS_MAX,
+        let parts = match lookup.match_expressions {
+            Some(expressions) => expressions.iter().map(|expression| Part::expression(expression)).collect(),
+            None => self.parts(&columns(relation, lookup.match_columns)?),
+        };
+        let selected = columns(relation, lookup.select)?;
+        let selected = selected.iter().map(|column| self.dialect.read_expression("t", column));
+        let list: Vec<String> = parts.iter().map(|part| part.read.clone()).chain(selected).collect();
+        let (hint, keys_max) = match (lookup.match_expressions, lookup.predicate) {
+            (None, None) => self.plan(relation, lookup.match_columns),
+            _ => (String::new(), if parts.len() > 1 { UNFORCED_KEYS_MAX } else { KEYS_MAX }),
         };
         let head = format!(
-            "SELECT {} FROM {} t{} WHERE ",
+            "SELECT {} FROM {} t{hint} WHERE {}",
             if list.is_empty() { "1".to_owned() } else { list.join(", ") },
             self.dialect.quote_relation(&relation.name),
-            index.map(|index| format!(" FORCE INDEX ({})", self.dialect.quote(index))).unwrap_or_default()
+            lookup.predicate.map(|predicate| format!("{} AND ", enclosed(predicate))).unwrap_or_default()
         );
 
         let mut found = Found::default();
         for pattern in group_by_null_pattern(keys) {
-            let present: Vec<&Column> = pattern.present.iter().map(|&part| matched[part]).collect();
-            let nulls =
-                pattern.null.iter().map(|&part| format!("t.{} IS NULL", self.dialect.quote(&matched[part].name)));
-            let mut conditions: Vec<String> = nulls.collect();
-            if present.is_empty() {
-                // Without any column to match, one key finds every row, as SQL would.
-                let condition = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
-                found.add(self.session.query(&format!("{head}{condition}"), &[]).await?);
-                continue;
-            }
-            let binders: Vec<_> = present.iter().map(|column| Binder::of(&column.name, &column.data_type)).collect();
-            let keys: Vec<Vec<&Value>> =
-                pattern.keys.iter().map(|key| pattern.present.iter().map(|&part| &key[part]).collect()).collect();
-            conditions.push(String::new());
-            // A stack of lists still to be asked for; a list that the server refuses goes back as two halves.
-            let mut lists: Vec<&[Vec<&Value>]> = lists(&keys, keys_max).collect();
-            lists.reverse();
+            let mut lists = key_lists(&pattern, keys_max);
             while let Some(list) = lists.pop() {
-                *conditions.last_mut().expect("one was pushed above") = self.key_condition(&present, list.len());
-                let sql = format!("{head}{}", conditions.join(" AND "));
-                let mut arguments = MySqlArguments::default();
-                for (binder, value) in list.iter().flat_map(|key| binders.iter().zip(key)) {
-                    binder.add(&mut arguments, value)?;
-                }
+                let sql = format!("{head}{}", condition(&parts, &pattern, list.len()));
+                let arguments = arguments(&parts, &pattern, list)?;
                 match self.session.fetch(sql, arguments).await {
                     Ok(rows) => found.add(rows),
-                    // A key that the column's character set cannot hold matches no row.
-                    Err(error) if is_illegal_collation_mix(&error) => {
-                        if list.len() > 1 {
-                            let (left, right) = list.split_at(list.len() / 2);
-                            lists.extend([right, left]);
-                        }
-                    }
-                    Err(error) => return Err(error),
+                    Err(error) => split(&mut lists, list, error)?,
                 }
             }
         }
         Ok(found.rows)
     }
 
-    fn key_condition(&self, columns: &[&Column], keys: usize) -> String {
-        let names: Vec<_> = columns.iter().map(|column| format!("t.{}", self.dialect.quote(&column.name))).collect();
-        let one: Vec<_> = columns.iter().map(|column| self.dialect.comparing_placeholder(&column.data_type)).collect();
-        let one = format!("({})", one.join(", "));
-        format!("({}) IN ({})", names.join(", "), vec![one; keys].join(", "))
+    /// See [`crate::Connection::delete_by_key`].
+    pub(super) async fn delete_rows(
+        &mut self,
+        relation: &Relation,
+        key: &[String],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        let parts = self.parts(&key_columns(relation, key)?);
+        let (hint, keys_max) = self.plan(relation, key);
+        // The form for several tables, for the other takes no hint.
+        let head = format!("DELETE t FROM {} t{hint} WHERE ", self.dialect.quote_relation(&relation.name));
+        let mut deleted = 0;
+        for pattern in group_by_null_pattern(rows) {
+            let mut lists = key_lists(&pattern, keys_max);
+            while let Some(list) = lists.pop() {
+                let sql = format!("{head}{}", condition(&parts, &pattern, list.len()));
+                let arguments = arguments(&parts, &pattern, list)?;
+                match self.session.execute(sql, arguments).await {
+                    Ok(rows) => deleted += rows,
+                    Err(error) => split(&mut lists, list, error)?,
+                }
+            }
+        }
+        Ok(deleted)
     }
+
+    /// The hint that makes the index serve that does, and how many keys one list takes.
+    fn plan(&self, relation: &Relation, columns: &[String]) -> (String, usize) {
+        let index = if columns.len() > 1 { serving_index(relation, columns) } else { None };
+        let keys_max = match (columns.len(), index) {
+            (..=1, _) => KEYS_MAX,
+            (_, Some(_)) => COMPOSITE_KEYS_MAX,
+            (_, None) => UNFORCED_KEYS_MAX,
+        };
+        (index.map(|index| format!(" FORCE INDEX ({})", self.dialect.quote(index))).unwrap_or_default(), keys_max)
+    }
+
+    fn parts<'a>(&self, columns: &[&'a Column]) -> Vec<Part<'a>> {
+        let part = |column: &&'a Column| Part {
+            compared: format!("t.{}", self.dialect.quote(&column.name)),
+            placeholder: self.dialect.comparing_placeholder(&column.data_type),
+            read: self.dialect.read_expression("t", column),
+            binder: Binder::of(&column.name, &column.data_type),
+        };
+        columns.iter().map(part).collect()
+    }
+}
+
+/// A part of a key: what is compared with what, and how it is read.
+struct Part<'a> {
+    compared: String,
+    placeholder: String,
+    read: String,
+    binder: Binder<'a>,
+}
+
+impl<'a> Part<'a> {
+    fn expression(expression: &'a str) -> Self {
+        let enclosed = enclosed(expression);
+        let binder = Binder::natural(expression);
+        Self { compared: enclosed.clone(), placeholder: "?".to_owned(), read: enclosed, binder }
+    }
+}
+
+/// The condition of a list of keys that are NULL in the same parts. Without any part to match, one key finds every row, as SQL would.
+fn condition(parts: &[Part<'_>], pattern: &NullPattern<'_>, keys: usize) -> String {
+    let mut conditions: Vec<String> =
+        pattern.null.iter().map(|&part| format!("{} IS NULL", parts[part].compared)).collect();
+    if !pattern.present.is_empty() {
+        let present = || pattern.present.iter().map(|&part| &parts[part]);
+        let compared: Vec<&str> = present().map(|part| part.compared.as_str()).collect();
+        let placeholders: Vec<&str> = present().map(|part| part.placeholder.as_str()).collect();
+        let one = format!("({})", placeholders.join(", "));
+        conditions.push(format!("({}) IN ({})", compared.join(", "), vec![one; keys].join(", ")));
+    }
+    if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") }
 }
 
 /// The key that an index scan for these columns can use whole or from its start.
@@ -131,20 +177,50 @@ impl Found {
     }
 }
 
-/// The keys in lists that keep the limits of count and bytes.
-fn lists<'a, 'v>(keys: &'a [Vec<&'v Value>], keys_max: usize) -> impl Iterator<Item = &'a [Vec<&'v Value>]> {
+/// The keys in lists that keep the limits of count and bytes, as a stack. Where no part is compared, all of them are the same.
+fn key_lists<'a, 'v>(pattern: &'a NullPattern<'v>, keys_max: usize) -> Vec<&'a [&'v [Value]]> {
+    if pattern.present.is_empty() {
+        return vec![&pattern.keys];
+    }
+    let mut lists: Vec<_> = lists(&pattern.keys, keys_max).collect();
+    lists.reverse();
+    lists
+}
+
+fn lists<'a, 'v>(keys: &'a [&'v [Value]], keys_max: usize) -> impl Iterator<Item = &'a [&'v [Value]]> {
     let mut rest = keys;
     std::iter::from_fn(move || {
         rest.first()?;
         let mut bytes = 0;
         let fitting = rest.iter().take(keys_max).take_while(|key| {
-            bytes += key.iter().map(|value| super::write::value_bytes(value)).sum::<usize>();
+            bytes += key.iter().map(super::write::value_bytes).sum::<usize>();
             bytes <= LIST_BYTES_MAX
         });
         let (list, remaining) = rest.split_at(fitting.count().max(1));
         rest = remaining;
         Some(list)
     })
+}
+
+/// Puts a list that the server refuses back as two halves. A single key that the column's character set cannot hold matches no row.
+fn split<'a, 'v>(lists: &mut Vec<&'a [&'v [Value]]>, list: &'a [&'v [Value]], error: DbError) -> Result<(), DbError> {
+    if !is_illegal_collation_mix(&error) {
+        return Err(error);
+    }
+    if list.len() > 1 {
+        let (left, right) = list.split_at(list.len() / 2);
+        lists.extend([right, left]);
+    }
+    Ok(())
+}
+
+/// The parameters of a statement with a list of keys.
+fn arguments(parts: &[Part<'_>], pattern: &NullPattern<'_>, list: &[&[Value]]) -> Result<MySqlArguments, DbError> {
+    let mut arguments = MySqlArguments::default();
+    for (key, part) in list.iter().flat_map(|key| pattern.present.iter().map(move |&part| (key, part))) {
+        parts[part].binder.add(&mut arguments, &key[part])?;
+    }
+    Ok(arguments)
 }
 
 #[cfg(test)]
@@ -156,9 +232,10 @@ mod tests {
     #[test]
     fn lists_keep_both_limits_and_lose_no_key() {
         let (small, large) = (Value::Int(1), Value::Text("x".repeat(LIST_BYTES_MAX)));
-        let mut keys = vec![vec![&small]; 11];
-        keys.push(vec![&large]);
-        keys.push(vec![&small]);
+        let (small, large) = ([small], [large]);
+        let mut keys: Vec<&[Value]> = vec![&small; 11];
+        keys.push(&large);
+        keys.push(&small);
         assert_eq!(lists(&keys, 10).map(<[_]>::len).collect::<Vec<_>>(), [10, 1, 1, 1]);
     }
 

@@ -7,6 +7,7 @@ mod connect;
 mod dialect;
 mod enforcement;
 mod error;
+mod evaluate;
 mod inspect;
 mod lookup;
 mod numbering;
@@ -24,7 +25,7 @@ use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
 
 use self::{dialect::MySqlDialect, script::Routine, session::Session};
 use crate::{
-    Access, Connection, DatabaseUrl, DbError, Dialect, InsertTarget, Lookup, NumberingState, ResultRow,
+    Access, Connection, DatabaseUrl, DbError, Dialect, InsertTarget, Intent, Lookup, NumberingState, ResultRow,
     TransactionKind, statement::StatementCache,
 };
 
@@ -62,12 +63,8 @@ impl Connection for MySqlDatabase {
         self.read_catalog().await
     }
 
-    async fn missing_privileges(
-        &mut self,
-        inserted: &[&Relation],
-        updated: &[&Relation],
-    ) -> Result<Vec<String>, DbError> {
-        self.privileges_missing(inserted, updated).await
+    async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError> {
+        self.privileges_missing(intent).await
     }
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {
@@ -119,6 +116,14 @@ impl Connection for MySqlDatabase {
         self.insert_rows(target, rows).await
     }
 
+    async fn insert_bulk(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {
+        self.insert_rows(target, rows).await
+    }
+
+    async fn insert_raw(&mut self, target: &InsertTarget, row: &[Value]) -> Result<u64, DbError> {
+        self.insert_literals(target, row).await
+    }
+
     fn rows_inserted_whole(&self, _: &InsertTarget) -> Option<usize> {
         // Rows past max_allowed_packet go in several statements, whatever their number.
         None
@@ -132,6 +137,33 @@ impl Connection for MySqlDatabase {
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError> {
         self.update_rows(relation, set, key, rows).await
+    }
+
+    async fn delete_by_key(
+        &mut self,
+        relation: &Relation,
+        key: &[String],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        self.delete_rows(relation, key, rows).await
+    }
+
+    async fn delete_all(&mut self, relation: &Relation) -> Result<u64, DbError> {
+        self.delete_all_rows(relation).await
+    }
+
+    async fn set_null(&mut self, relation: &Relation, columns: &[String]) -> Result<u64, DbError> {
+        self.set_columns_null(relation, columns).await
+    }
+
+    async fn evaluate(
+        &mut self,
+        relation: &Relation,
+        columns: &[String],
+        rows: &[Vec<Value>],
+        expressions: &[String],
+    ) -> Result<Vec<ResultRow>, DbError> {
+        self.evaluate_rows(relation, columns, rows, expressions).await
     }
 
     async fn lookup(&mut self, lookup: &Lookup<'_>, keys: &[Vec<Value>]) -> Result<Vec<ResultRow>, DbError> {
@@ -153,6 +185,15 @@ impl Connection for MySqlDatabase {
 
     async fn resume(&mut self) -> Result<(), DbError> {
         self.resume_foreign_keys().await
+    }
+
+    async fn disable_triggers(&mut self, relations: &[&Relation]) -> Result<(), DbError> {
+        Self::refuse_triggers(relations)
+    }
+
+    async fn enable_triggers(&mut self) -> Result<(), DbError> {
+        // None was disabled.
+        Ok(())
     }
 
     async fn numbering(&mut self, relation: &Relation) -> Result<NumberingState, DbError> {

@@ -3,21 +3,12 @@
 //! Where the grants leave room for doubt (roles, partial revokes, rights on single columns) nothing is reported: the server
 //! itself will refuse what is not allowed, and a right that is there must not be called missing.
 
-use relink_model::Relation;
-
 use super::{MySqlDatabase, read};
-use crate::DbError;
-
-/// What a restore needs on a relation that it inserts into, and, last, on one that it updates.
-const NEEDED: [&str; 3] = ["SELECT", "INSERT", "UPDATE"];
+use crate::{DbError, Intent};
 
 impl MySqlDatabase {
     /// See [`crate::Connection::missing_privileges`].
-    pub(super) async fn privileges_missing(
-        &mut self,
-        inserted: &[&Relation],
-        updated: &[&Relation],
-    ) -> Result<Vec<String>, DbError> {
+    pub(super) async fn privileges_missing(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError> {
         let rows = self.session.query("SHOW GRANTS", &[]).await?;
         let lines: Vec<String> = rows.iter().filter_map(|row| row.first().and_then(read::text)).collect();
         let Some(grants) = lines.iter().map(|line| Grant::parse(line)).collect::<Option<Vec<_>>>() else {
@@ -26,13 +17,12 @@ impl MySqlDatabase {
         let user = self.session.query("SELECT CURRENT_USER()", &[]).await?;
         let user = user.first().and_then(|row| row.first()).and_then(read::text).unwrap_or_default();
         let mut missing = Vec::new();
-        for relation in inserted {
-            let needed =
-                if updated.iter().any(|other| other.name == relation.name) { &NEEDED[..] } else { &NEEDED[..2] };
+        for (relation, rights) in intent.needed() {
             let database = relation.name.namespace.as_deref().unwrap_or(&self.server.database);
             let covering: Vec<&Grant> =
                 grants.iter().filter(|grant| grant.object.covers(database, &relation.name.name)).collect();
-            let lacking = needed.iter().filter(|needed| !covering.iter().any(|grant| grant.allows(needed)));
+            let needed = ["SELECT"].into_iter().chain(rights);
+            let lacking = needed.filter(|needed| !covering.iter().any(|grant| grant.allows(needed)));
             missing.extend(lacking.map(|needed| format!("no {needed} on {} for {user}", relation.name)));
         }
         Ok(missing)

@@ -32,6 +32,14 @@ impl MySqlDatabase {
                 error.detail = Some(format!("line {} of the script", piece.line));
                 return Err(error);
             }
+            if self.session.is_in_transaction() && ends_transaction(&piece.sql) == Some(End::Implied) {
+                let mut error = DbError::new(
+                    DbErrorKind::Unsupported,
+                    "MySQL and MariaDB would commit at this statement of the script, and nothing could be taken back",
+                );
+                error.detail = Some(format!("line {} of the script", piece.line));
+                return Err(error);
+            }
         }
         // Scripts are written for the server's own settings. Ours come back afterwards, whatever the script did to them.
         self.session.run("SET sql_mode = @@global.sql_mode").await?;
@@ -41,7 +49,8 @@ impl MySqlDatabase {
     }
 
     async fn run_pieces(&mut self, pieces: &[Piece]) -> Result<(), DbError> {
-        for piece in pieces {
+        let inside = self.session.is_in_transaction();
+        for piece in pieces.iter().filter(|piece| !inside || ends_transaction(&piece.sql).is_none()) {
             match self.session.run(&piece.sql).await {
                 Ok(_) => {}
                 Err(error) if error.code.as_deref() == Some(EMPTY_QUERY) => {}
@@ -290,8 +299,45 @@ fn defines_routine(sql: &str) -> bool {
         .is_some_and(|word| is_one_of(word, &routines))
 }
 
-/// The database that a `USE` statement names.
-fn used_database(sql: &str) -> Option<String> {
+/// How a statement ends the open transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// By saying so: such statements of a script are left out where the transaction is relink's own.
+    Said,
+    /// By the way, as DDL does; or by rolling back.
+    Implied,
+}
+
+/// Whether, and how, a statement ends the transaction in which it runs. What a routine that is called does is not known.
+fn ends_transaction(sql: &str) -> Option<End> {
+    let sql = from_first_sql(sql);
+    // The head of an executable comment: `/*!40101 SET ... */`, `/*M!100100 SET ... */`.
+    let inner = sql.strip_prefix("/*!").or_else(|| sql.strip_prefix("/*M!")).unwrap_or(sql);
+    let inner = inner.trim_start_matches(|c: char| c.is_ascii_digit());
+    let mut words = words(inner).map(str::to_ascii_lowercase);
+    let (first, second) = (words.next()?, words.next());
+    let second = second.as_deref().unwrap_or_default();
+    match (first.as_str(), second) {
+        ("begin" | "commit", _) | ("start", "transaction") => Some(End::Said),
+        ("create" | "drop", "temporary") | ("rollback", "to") => None,
+        ("rollback", "work") if words.next().as_deref() == Some("to") => None,
+        ("set", _) => {
+            let implies = |word: &str| ["autocommit", "password"].contains(&word);
+            (implies(second) || words.any(|word| implies(&word))).then_some(End::Implied)
+        }
+        ("load", "index")
+        | (
+            "alter" | "analyze" | "cache" | "change" | "check" | "create" | "drop" | "flush" | "grant" | "install"
+            | "lock" | "optimize" | "rename" | "repair" | "reset" | "revoke" | "rollback" | "start" | "stop"
+            | "truncate" | "uninstall" | "unlock" | "xa",
+            _,
+        ) => Some(End::Implied),
+        _ => None,
+    }
+}
+
+/// The text from its first SQL on.
+fn from_first_sql(sql: &str) -> &str {
     let mut rest = sql;
     while !rest.is_empty() {
         let (length, is_sql) = token(rest);
@@ -300,6 +346,12 @@ fn used_database(sql: &str) -> Option<String> {
         }
         rest = &rest[length..];
     }
+    rest
+}
+
+/// The database that a `USE` statement names.
+fn used_database(sql: &str) -> Option<String> {
+    let rest = from_first_sql(sql);
     if !words(rest).next()?.eq_ignore_ascii_case("use") {
         return None;
     }
@@ -371,6 +423,23 @@ mod tests {
         assert_eq!(sqls("select 'abc;\n"), ["select 'abc;"]);
         assert_eq!(sqls("select 1 /* abc;"), ["select 1 /* abc;"]);
         assert_eq!(sqls(" ;;\n; "), Vec::<String>::new());
+    }
+
+    #[test]
+    fn statements_that_end_a_transaction_are_known() {
+        for sql in
+            ["-- x\nCREATE TABLE a (b int)", "/*!40000 ALTER TABLE a DISABLE KEYS */", "ROLLBACK", "SET autocommit = 1"]
+        {
+            assert_eq!(ends_transaction(sql), Some(End::Implied), "{sql}");
+        }
+        for sql in ["COMMIT", "start transaction", "BEGIN"] {
+            assert_eq!(ends_transaction(sql), Some(End::Said), "{sql}");
+        }
+        for sql in
+            ["INSERT INTO a VALUES ('drop table')", "CREATE TEMPORARY TABLE a (b int)", "ROLLBACK TO a", "SET @a = 1"]
+        {
+            assert_eq!(ends_transaction(sql), None, "{sql}");
+        }
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a transaction was begun and not ended.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.transaction != Transaction::None
+    }
+
     /// Commits.
     pub(super) async fn commit(&mut self) -> Result<(), DbError> {
         self.run("COMMIT").await?;

@@ -64,16 +64,27 @@ pub(super) fn add_array<'a>(
     values: impl Iterator<Item = &'a Value>,
 ) -> Result<(), DbError> {
     match class {
-        BindClass::Boolean => arguments.add(values.map(boolean).collect::<Result<Vec<_>, _>>()?),
-        BindClass::Integer => arguments.add(values.map(integer).collect::<Result<Vec<_>, _>>()?),
-        BindClass::Float => arguments.add(values.map(float).collect::<Result<Vec<_>, _>>()?),
-        BindClass::Bytes => arguments.add(values.map(bytes).collect::<Result<Vec<_>, _>>()?),
+        BindClass::Boolean => arguments.add(array(values, boolean)?),
+        BindClass::Integer => arguments.add(array(values, integer)?),
+        BindClass::Float => arguments.add(array(values, float)?),
+        BindClass::Bytes => arguments.add(array(values, bytes)?),
         BindClass::Text | BindClass::Dynamic => {
-            let texts = values.map(text).collect::<Result<Vec<_>, _>>()?;
-            arguments.add(texts.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
+            let texts = array(values, text)?;
+            arguments.add(texts.iter().map(Option::as_deref).collect::<Vec<Option<&str>>>())
         }
     }
     .map_err(too_large)
+}
+
+/// The element type of the arrays that a class is bound as.
+pub(super) fn array_element(class: BindClass) -> &'static str {
+    match class {
+        BindClass::Boolean => "bool",
+        BindClass::Integer => "int8",
+        BindClass::Float => "float8",
+        BindClass::Bytes => "bytea",
+        BindClass::Text | BindClass::Dynamic => "text",
+    }
 }
 
 /// Roughly how many bytes a value takes in a message.
@@ -91,7 +102,14 @@ fn optional<'a, T>(value: &'a Value, read: impl Fn(&'a Value) -> Result<T, DbErr
     if value.is_null() { Ok(None) } else { read(value).map(Some) }
 }
 
-fn boolean(value: &Value) -> Result<bool, DbError> {
+fn array<'a, T>(
+    values: impl Iterator<Item = &'a Value>,
+    read: impl Fn(&'a Value) -> Result<T, DbError>,
+) -> Result<Vec<Option<T>>, DbError> {
+    values.map(|value| optional(value, &read)).collect()
+}
+
+pub(super) fn boolean(value: &Value) -> Result<bool, DbError> {
     match value {
         Value::Bool(value) => Ok(*value),
         Value::Int(0) => Ok(false),
@@ -100,7 +118,7 @@ fn boolean(value: &Value) -> Result<bool, DbError> {
     }
 }
 
-fn integer(value: &Value) -> Result<i64, DbError> {
+pub(super) fn integer(value: &Value) -> Result<i64, DbError> {
     match value {
         Value::Int(value) => Ok(*value),
         Value::Text(text) => text.parse().map_err(|_| unfit(value, "bigint")),
@@ -108,7 +126,7 @@ fn integer(value: &Value) -> Result<i64, DbError> {
     }
 }
 
-fn float(value: &Value) -> Result<f64, DbError> {
+pub(super) fn float(value: &Value) -> Result<f64, DbError> {
     match value {
         Value::Float(value) => Ok(*value),
         // Up to 2^53 every whole number has a double of its own.
@@ -118,7 +136,7 @@ fn float(value: &Value) -> Result<f64, DbError> {
     }
 }
 
-fn bytes(value: &Value) -> Result<&[u8], DbError> {
+pub(super) fn bytes(value: &Value) -> Result<&[u8], DbError> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),
         _ => Err(unfit(value, "bytea")),
@@ -126,7 +144,7 @@ fn bytes(value: &Value) -> Result<&[u8], DbError> {
 }
 
 /// Text is also how every type without a native value travels.
-fn text(value: &Value) -> Result<Cow<'_, str>, DbError> {
+pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, DbError> {
     match value {
         Value::Text(text) => Ok(Cow::Borrowed(text)),
         Value::Bool(value) => Ok(Cow::Borrowed(if *value { "true" } else { "false" })),

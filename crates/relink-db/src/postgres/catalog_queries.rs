@@ -1,7 +1,9 @@
 //! The SQL of introspection. Names of the system catalog are qualified, so that no object of a user's can stand in for
 //! them; `$1` is the list of relations that the first query found.
 
-/// Which relations are introspected (`c` of `pg_class`, `n` of `pg_namespace`).
+use crate::JOURNAL;
+
+/// Which relations there are (`c` of `pg_class`, `n` of `pg_namespace`).
 const USER_RELATIONS: &str = "c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't' \
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e WHERE e.classid = 'pg_catalog.pg_class'::regclass \
@@ -19,7 +21,7 @@ fn fires(state: &str) -> String {
     )
 }
 
-/// oid, namespace, name, default?, kind, estimate, row security, owned, parents.
+/// Those that are introspected: oid, namespace, name, default?, kind, estimate, row security, owned, parents.
 pub(super) fn relations() -> String {
     format!(
         "SELECT c.oid, n.nspname::text, c.relname::text, {IS_DEFAULT}, c.relkind::text, \
@@ -27,7 +29,7 @@ pub(super) fn relations() -> String {
          c.relrowsecurity AND pg_catalog.row_security_active(c.oid), pg_catalog.pg_has_role(c.relowner, 'USAGE'), \
          ARRAY(SELECT i.inhparent FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno) \
          FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-         WHERE {USER_RELATIONS}"
+         WHERE {USER_RELATIONS} AND NOT pg_catalog.starts_with(c.relname::text, '{JOURNAL}')"
     )
 }
 

@@ -27,7 +27,7 @@ const VERSION_MIN: i32 = 120_000;
 /// statement logging is none of relink's business and stays as it is.
 ///
 /// `iso_8601` is the interval style that other programs read back (`P1DT2H`); input of every style is understood
-/// either way. The one that is avoided is `sql_standard`, under which the sign of `-1 02:03:04` covers all of it.
+/// either way. Warnings are not asked for: nobody reads them, and a COPY whose triggers warn would wait for somebody who does. The one style that is avoided is `sql_standard`, under which the sign of `-1 02:03:04` covers all of it.
 const SESSION: &str = "SET TimeZone = 'UTC'; \
     SET DateStyle = 'ISO, YMD'; \
     SET IntervalStyle = 'iso_8601'; \
@@ -36,7 +36,7 @@ const SESSION: &str = "SET TimeZone = 'UTC'; \
     SET standard_conforming_strings = on; \
     SET client_encoding = 'UTF8'; \
     SET xmloption = content; \
-    SET client_min_messages = warning; \
+    SET client_min_messages = error; \
     SET statement_timeout = 0; \
     SET idle_in_transaction_session_timeout = 0";
 

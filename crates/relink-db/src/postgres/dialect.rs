@@ -33,6 +33,8 @@ impl PostgresDialect {
                 // 4713 BC is the first year; the last one is far beyond what the field's type holds.
                 years: (-4712, i16::MAX),
                 parameters_max: 65_535,
+                disables_triggers: true,
+                bulk_load: true,
             },
         }
     }
@@ -69,6 +71,18 @@ impl Dialect for PostgresDialect {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn journal_exists(&self) -> String {
+        format!(
+            "SELECT CASE WHEN pg_catalog.to_regclass('{}') IS NULL THEN 0::bigint ELSE 1::bigint END",
+            crate::JOURNAL
+        )
+    }
+
+    fn journal_table(&self) -> String {
+        let columns = "kind text NOT NULL, place bigint NOT NULL, content text NOT NULL, PRIMARY KEY (kind, place)";
+        format!("CREATE TABLE {} ({columns})", self.quote(crate::JOURNAL))
     }
 
     fn quote(&self, identifier: &str) -> String {

@@ -10,6 +10,7 @@ use sqlx::AssertSqlSafe;
 use super::{
     PostgresConnection,
     dialect::{literal, quote},
+    triggers::Silenced,
 };
 use crate::{DbError, DbErrorKind, Dialect};
 
@@ -29,11 +30,12 @@ struct Suspended {
     comment: Option<String>,
 }
 
-/// What this transaction changed on constraints and has to put back.
+/// What this transaction changed on constraints and triggers and has to put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct EnforcementState {
     made_deferrable: Vec<Named>,
     suspended: Vec<Suspended>,
+    pub(super) silenced: Vec<Silenced>,
 }
 
 impl PostgresConnection {
@@ -127,7 +129,8 @@ impl PostgresConnection {
     /// Puts everything back; what is fine already costs nothing.
     pub(super) async fn settle_enforcement(&mut self) -> Result<(), DbError> {
         self.fire_deferred().await?;
-        self.resume_keys().await
+        self.resume_keys().await?;
+        self.restore_triggers().await
     }
 
     async fn alter_constraint(&mut self, named: &Named, how: &str) -> Result<(), DbError> {

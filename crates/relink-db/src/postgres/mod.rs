@@ -2,21 +2,24 @@
 //!
 //! One file per concern, with the same names as in the other dialects' folders: [`connect`](self::connect) opens a
 //! session, `inspect` reads the catalog, `types` classifies types, `read` and `write` carry rows, `lookup` finds them
-//! by key, `numbering` keeps sequences, `enforcement` defers and suspends foreign keys, `error` reads SQLSTATEs,
-//! `dialect` writes SQL. Here they are put together. COPY, the bulk path, is not used yet.
+//! by key, `numbering` keeps sequences, `enforcement` defers and suspends foreign keys, `triggers` silences triggers, `error` reads SQLSTATEs,
+//! `dialect` writes SQL; `copy` is the bulk path. Here they are put together.
 
 mod bind;
 mod catalog_queries;
 mod connect;
+mod copy;
 mod dialect;
 mod enforcement;
 mod error;
+mod evaluate;
 mod inspect;
 mod lookup;
 mod numbering;
 mod privileges;
 mod read;
 mod script;
+mod triggers;
 mod types;
 mod write;
 
@@ -30,7 +33,7 @@ use self::{
     enforcement::EnforcementState,
 };
 use crate::{
-    Access, Connection, DbError, Dialect, InsertTarget, Lookup, NumberingState, ResultRow, TransactionKind,
+    Access, Connection, DbError, Dialect, InsertTarget, Intent, Lookup, NumberingState, ResultRow, TransactionKind,
     statement::StatementCache,
 };
 
@@ -90,12 +93,8 @@ impl Connection for PostgresConnection {
         self.read_catalog().await
     }
 
-    async fn missing_privileges(
-        &mut self,
-        inserted: &[&Relation],
-        updated: &[&Relation],
-    ) -> Result<Vec<String>, DbError> {
-        self.read_missing_privileges(inserted, updated).await
+    async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError> {
+        self.read_missing_privileges(intent).await
     }
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {
@@ -169,6 +168,14 @@ impl Connection for PostgresConnection {
         self.insert_rows(target, rows).await
     }
 
+    async fn insert_bulk(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {
+        self.copy_rows(target, rows).await
+    }
+
+    async fn insert_raw(&mut self, target: &InsertTarget, row: &[Value]) -> Result<u64, DbError> {
+        self.insert_literals(target, row).await
+    }
+
     fn rows_inserted_whole(&self, _: &InsertTarget) -> Option<usize> {
         // A statement that fails ends the transaction.
         None
@@ -182,6 +189,33 @@ impl Connection for PostgresConnection {
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError> {
         self.update_rows(relation, set, key, rows).await
+    }
+
+    async fn delete_by_key(
+        &mut self,
+        relation: &Relation,
+        key: &[String],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        self.delete_rows(relation, key, rows).await
+    }
+
+    async fn delete_all(&mut self, relation: &Relation) -> Result<u64, DbError> {
+        self.delete_all_rows(relation).await
+    }
+
+    async fn set_null(&mut self, relation: &Relation, columns: &[String]) -> Result<u64, DbError> {
+        self.set_columns_null(relation, columns).await
+    }
+
+    async fn evaluate(
+        &mut self,
+        relation: &Relation,
+        columns: &[String],
+        rows: &[Vec<Value>],
+        expressions: &[String],
+    ) -> Result<Vec<ResultRow>, DbError> {
+        self.evaluate_rows(relation, columns, rows, expressions).await
     }
 
     async fn lookup(&mut self, lookup: &Lookup<'_>, keys: &[Vec<Value>]) -> Result<Vec<ResultRow>, DbError> {
@@ -202,6 +236,14 @@ impl Connection for PostgresConnection {
 
     async fn resume(&mut self) -> Result<(), DbError> {
         self.resume_keys().await
+    }
+
+    async fn disable_triggers(&mut self, relations: &[&Relation]) -> Result<(), DbError> {
+        self.silence_triggers(relations).await
+    }
+
+    async fn enable_triggers(&mut self) -> Result<(), DbError> {
+        self.restore_triggers().await
     }
 
     async fn numbering(&mut self, relation: &Relation) -> Result<NumberingState, DbError> {

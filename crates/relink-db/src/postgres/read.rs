@@ -63,6 +63,11 @@ impl Decoder {
     }
 }
 
+/// Whether results of this type have a native value.
+pub(super) fn is_native(oid: u32) -> bool {
+    Decoder::of(oid).is_some()
+}
+
 /// Decodes the rows of one result.
 pub(super) fn decode_rows(rows: &[PgRow]) -> Result<Vec<ResultRow>, DbError> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };

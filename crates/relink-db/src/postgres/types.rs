@@ -186,6 +186,31 @@ pub(super) fn cast_for_comparison(data_type: &ColumnType, case_insensitive: bool
     }
 }
 
+/// The type of a value that stands for one in a column: with the modifiers that change how a value reads (a scale, the padding of
+/// `char(n)`), and without those that would only cut it. A domain gives way to its base where the kind says what that is, since its constraints
+/// are none of an expression's business.
+pub(super) fn stored_type(data_type: &ColumnType, case_insensitive: bool) -> String {
+    match &data_type.kind {
+        TypeKind::Text { fixed: true, max_chars: Some(chars), .. } => format!("character({chars})"),
+        TypeKind::Text { .. } => cast_for_comparison(data_type, case_insensitive).unwrap_or_else(|| {
+            match without_modifiers(&data_type.declared).as_str() {
+                system @ ("character varying" | "name" | "\"char\"") => system.to_owned(),
+                _ => "text".to_owned(),
+            }
+        }),
+        TypeKind::Decimal { precision: Some(precision), scale: Some(scale), .. } => {
+            format!("numeric({precision},{scale})")
+        }
+        TypeKind::Time { zoned, precision } => {
+            format!("time({precision}) {} time zone", if *zoned { "with" } else { "without" })
+        }
+        TypeKind::Timestamp { zoned, precision } => {
+            format!("timestamp({precision}) {} time zone", if *zoned { "with" } else { "without" })
+        }
+        _ => bare_type(data_type),
+    }
+}
+
 /// A type's name without modifiers, through domains where the kind tells what is underneath.
 fn bare_type(data_type: &ColumnType) -> String {
     match &data_type.kind {
@@ -214,7 +239,7 @@ fn bare_type(data_type: &ColumnType) -> String {
 }
 
 /// A printed type without the modifiers in parentheses. Quoted names are left alone.
-fn without_modifiers(declared: &str) -> String {
+pub(super) fn without_modifiers(declared: &str) -> String {
     let mut bare = String::with_capacity(declared.len());
     let (mut quoted, mut depth) = (false, 0_usize);
     for character in declared.chars() {
@@ -322,6 +347,28 @@ mod tests {
             ("numeric(10,2)[]", "numeric[]"),
         ] {
             assert_eq!(without_modifiers(declared), bare);
+        }
+    }
+
+    #[test]
+    fn values_stand_for_stored_ones_with_scale_and_padding_and_uncut() {
+        let text = |max_chars, fixed| TypeKind::Text { max_chars, max_bytes: None, fixed };
+        let decimal = TypeKind::Decimal { precision: Some(10), scale: Some(2), special: true, unsigned: false };
+        for (declared, kind, expected) in [
+            ("numeric(10,2)", decimal.clone(), "numeric(10,2)"),
+            ("price", decimal, "numeric(10,2)"),
+            ("character(4)", text(Some(4), true), "character(4)"),
+            ("character varying(4)", text(Some(4), false), "character varying"),
+            ("slug", text(Some(4), false), "text"),
+            (
+                "timestamp(0) with time zone",
+                TypeKind::Timestamp { zoned: true, precision: 0 },
+                "timestamp(0) with time zone",
+            ),
+            ("shop.mood", TypeKind::Enum { labels: vec![] }, "shop.mood"),
+            ("year", TypeKind::Integer { bits: 32, unsigned: false }, "integer"),
+        ] {
+            assert_eq!(stored_type(&ColumnType { declared: declared.into(), kind }, false), expected, "{declared}");
         }
     }
 

@@ -34,6 +34,8 @@ impl SqliteDialect {
                 years: (0, 9999),
                 // SQLITE_MAX_VARIABLE_NUMBER of the bundled library.
                 parameters_max: 32_766,
+                disables_triggers: true,
+                bulk_load: false,
             },
         }
     }
@@ -55,6 +57,15 @@ impl Dialect for SqliteDialect {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn journal_exists(&self) -> String {
+        format!("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{}'", crate::JOURNAL)
+    }
+
+    fn journal_table(&self) -> String {
+        let columns = "kind text NOT NULL, place integer NOT NULL, content text NOT NULL, PRIMARY KEY (kind, place)";
+        format!("CREATE TABLE {} ({columns})", self.quote(crate::JOURNAL))
     }
 
     fn quote(&self, identifier: &str) -> String {

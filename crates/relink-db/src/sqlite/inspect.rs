@@ -17,9 +17,10 @@ use super::{
 };
 use crate::{DbError, ResultRow};
 
-/// The user's tables: virtual tables, their shadow tables and views are not relations, nor are SQLite's own.
+/// The user's tables: virtual tables, their shadow tables and views are not relations, nor are SQLite's own, nor relink's ([`crate::JOURNAL`]).
 const TABLES: &str = "SELECT name, wr, strict FROM pragma_table_list \
-    WHERE schema = 'main' AND type = 'table' AND lower(substr(name, 1, 7)) <> 'sqlite_'";
+    WHERE schema = 'main' AND type = 'table' AND lower(substr(name, 1, 7)) <> 'sqlite_' \
+    AND lower(substr(name, 1, 14)) <> 'relink_journal'";
 
 /// Reads the catalog.
 pub(super) async fn introspect(connection: &mut SqliteConnection, server: &ServerInfo) -> Result<Catalog, DbError> {

@@ -5,12 +5,14 @@ mod ddl;
 mod dialect;
 mod enforcement;
 mod error;
+mod evaluate;
 mod inspect;
 mod lookup;
 mod numbering;
 mod read;
 mod script;
 mod tokens;
+mod triggers;
 mod types;
 mod write;
 
@@ -20,10 +22,10 @@ use async_trait::async_trait;
 use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
-use self::{dialect::SqliteDialect, enforcement::Deferral, error::statement_error};
+use self::{dialect::SqliteDialect, enforcement::Deferral, error::statement_error, triggers::Silenced};
 use crate::{
-    Access, Connection, DatabaseUrl, DbError, DbErrorKind, Dialect, InsertTarget, Lookup, NumberingState, ResultRow,
-    TransactionKind,
+    Access, Connection, DatabaseUrl, DbError, DbErrorKind, Dialect, InsertTarget, Intent, Lookup, NumberingState,
+    ResultRow, TransactionKind,
     statement::{SqlBuilder, StatementCache},
 };
 
@@ -42,6 +44,7 @@ pub(crate) async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn
         created: opened.created.map(Created),
         transaction: None,
         deferral: None,
+        silenced: Silenced::default(),
     }))
 }
 
@@ -56,6 +59,7 @@ struct SqliteFile {
     transaction: Option<TransactionKind>,
     /// In a write transaction.
     deferral: Option<Deferral>,
+    silenced: Silenced,
 }
 
 /// A file that this connection created. Unless something is kept in it, it goes when the connection does, also where that is dropped
@@ -83,6 +87,7 @@ impl SqliteFile {
     /// After the transaction ended: SQLite has ended deferral by itself, writing is ours to allow again.
     async fn ended(&mut self) -> Result<(), DbError> {
         self.deferral = None;
+        self.silenced = Silenced::default();
         if self.transaction.take() == Some(TransactionKind::Snapshot) && self.access != Access::ReadOnly {
             self.run("PRAGMA query_only = OFF").await?;
         }
@@ -114,7 +119,7 @@ impl Connection for SqliteFile {
         inspect::introspect(&mut self.connection, &self.server).await
     }
 
-    async fn missing_privileges(&mut self, _: &[&Relation], _: &[&Relation]) -> Result<Vec<String>, DbError> {
+    async fn missing_privileges(&mut self, _: &Intent<'_>) -> Result<Vec<String>, DbError> {
         // Whoever may write the file may do everything; connecting has checked that.
         Ok(Vec::new())
     }
@@ -152,6 +157,7 @@ impl Connection for SqliteFile {
     }
 
     async fn commit(&mut self) -> Result<(), DbError> {
+        self.enable_triggers().await?;
         self.run("COMMIT").await?;
         self.keep_created();
         self.ended().await
@@ -163,15 +169,21 @@ impl Connection for SqliteFile {
     }
 
     async fn savepoint(&mut self, name: &str) -> Result<(), DbError> {
-        write::savepoint(&mut self.connection, "SAVEPOINT", name).await
+        write::savepoint(&mut self.connection, "SAVEPOINT", name).await?;
+        self.silenced.savepoint(name);
+        Ok(())
     }
 
     async fn rollback_to(&mut self, name: &str) -> Result<(), DbError> {
-        write::savepoint(&mut self.connection, "ROLLBACK TO", name).await
+        write::savepoint(&mut self.connection, "ROLLBACK TO", name).await?;
+        self.silenced.rolled_back_to(name);
+        Ok(())
     }
 
     async fn release(&mut self, name: &str) -> Result<(), DbError> {
-        write::savepoint(&mut self.connection, "RELEASE", name).await
+        write::savepoint(&mut self.connection, "RELEASE", name).await?;
+        self.silenced.released(name);
+        Ok(())
     }
 
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
@@ -202,6 +214,14 @@ impl Connection for SqliteFile {
         write::insert(&mut self.connection, &self.dialect, &mut self.statements, target, rows).await
     }
 
+    async fn insert_bulk(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {
+        self.insert(target, rows).await
+    }
+
+    async fn insert_raw(&mut self, target: &InsertTarget, row: &[Value]) -> Result<u64, DbError> {
+        write::insert_literals(&mut self.connection, &self.dialect, &mut self.statements, target, row).await
+    }
+
     fn rows_inserted_whole(&self, target: &InsertTarget) -> Option<usize> {
         Some(write::chunk_rows(&self.dialect, target))
     }
@@ -214,6 +234,33 @@ impl Connection for SqliteFile {
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError> {
         write::update_by_key(&mut self.connection, &self.dialect, relation, set, key, rows).await
+    }
+
+    async fn delete_by_key(
+        &mut self,
+        relation: &Relation,
+        key: &[String],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        lookup::delete(&mut self.connection, &self.dialect, relation, key, rows).await
+    }
+
+    async fn delete_all(&mut self, relation: &Relation) -> Result<u64, DbError> {
+        write::delete_all(&mut self.connection, &self.dialect, relation).await
+    }
+
+    async fn set_null(&mut self, relation: &Relation, columns: &[String]) -> Result<u64, DbError> {
+        write::set_null(&mut self.connection, &self.dialect, relation, columns).await
+    }
+
+    async fn evaluate(
+        &mut self,
+        relation: &Relation,
+        columns: &[String],
+        rows: &[Vec<Value>],
+        expressions: &[String],
+    ) -> Result<Vec<ResultRow>, DbError> {
+        evaluate::evaluate(&mut self.connection, &self.dialect, relation, columns, rows, expressions).await
     }
 
     async fn lookup(&mut self, lookup: &Lookup<'_>, keys: &[Vec<Value>]) -> Result<Vec<ResultRow>, DbError> {
@@ -241,6 +288,18 @@ impl Connection for SqliteFile {
 
     async fn resume(&mut self) -> Result<(), DbError> {
         Err(enforcement::cannot_suspend())
+    }
+
+    async fn disable_triggers(&mut self, relations: &[&Relation]) -> Result<(), DbError> {
+        if self.transaction != Some(TransactionKind::Write) {
+            let message = "triggers are disabled inside a write transaction only";
+            return Err(DbError::new(DbErrorKind::Unsupported, message));
+        }
+        self.silenced.drop_triggers(&mut self.connection, relations).await
+    }
+
+    async fn enable_triggers(&mut self) -> Result<(), DbError> {
+        self.silenced.create_triggers(&mut self.connection).await
     }
 
     async fn numbering(&mut self, relation: &Relation) -> Result<NumberingState, DbError> {

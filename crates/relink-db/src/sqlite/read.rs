@@ -32,8 +32,7 @@ pub(super) fn add(arguments: &mut SqliteArguments, value: &Value) -> Result<(), 
         Value::Bool(value) => arguments.add(*value),
         Value::Int(value) => arguments.add(*value),
         Value::Float(value) if value.is_nan() => {
-            // Binding NaN would store NULL, silently.
-            return Err(DbError::new(DbErrorKind::InvalidValue, "SQLite cannot store NaN"));
+            return Err(no_nan());
         }
         Value::Float(value) => arguments.add(*value),
         // One copy, which the worker thread needs; `&str` would take two allocations.
@@ -41,6 +40,11 @@ pub(super) fn add(arguments: &mut SqliteArguments, value: &Value) -> Result<(), 
         Value::Bytes(value) => arguments.add(value.as_slice()),
     }
     .map_err(|error| statement_error(sqlx::Error::Encode(error)))
+}
+
+/// The error for NaN, which would be stored as NULL, silently.
+pub(super) fn no_nan() -> DbError {
+    DbError::new(DbErrorKind::InvalidValue, "SQLite cannot store NaN")
 }
 
 /// Runs a query to its end.

@@ -1,6 +1,6 @@
 //! The catalog, and databases without anything in it.
 
-use relink_db::TransactionKind;
+use relink_db::{JOURNAL, TransactionKind};
 use relink_model::{Enforcement, MatchKind, ReferentialAction, RelationKind};
 use relink_testkit::TestDatabase;
 
@@ -76,6 +76,14 @@ pub(crate) async fn odd_names_survive(database: &TestDatabase) {
     insert(connection.as_mut(), odd, &columns, std::slice::from_ref(&row)).await.expect("inserts");
     connection.commit().await.expect("commits");
     assert_eq!(rows(connection.as_mut(), odd, &columns).await, [row]);
+}
+
+pub(crate) async fn the_journal_is_no_relation(database: &TestDatabase) {
+    let schema = "journal(id pk) relink_journals(id pk) relink_journal(id pk, journal_id int -> journal.id) relink_journal_rows(id pk)";
+    let (mut connection, catalog) = with_schema(database, schema).await;
+    let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
+    assert_eq!(names, ["journal"]);
+    assert!(JOURNAL.len() == 14 && !connection.is_empty().await.expect("readable"));
 }
 
 pub(crate) async fn an_empty_database_is_empty_and_can_be_emptied_again(database: &TestDatabase) {

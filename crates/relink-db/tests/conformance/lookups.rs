@@ -9,7 +9,7 @@ use crate::{foreign_key, insert, int, names, relation, text, whole, with_schema}
 /// The ids found for these keys, sorted.
 async fn ids(connection: &mut dyn Connection, relation: &Relation, columns: &[&str], keys: &[Vec<Value>]) -> Vec<i64> {
     let (match_columns, select) = (names(columns), names(&["id"]));
-    let lookup = Lookup { relation, match_columns: &match_columns, select: &select };
+    let lookup = Lookup::new(relation, &match_columns, &select);
     let found = connection.lookup(&lookup, keys).await.expect("the lookup runs");
     let mut ids: Vec<i64> = found.iter().map(|row| whole(&row[columns.len()])).collect();
     ids.sort_unstable();
@@ -69,7 +69,7 @@ pub(crate) async fn composite_keys_match_whole_and_null_matches_null(database: &
     assert_eq!(ids(connection.as_mut(), table, &["a", "c"], &[vec![int(1), int(1)]]).await, [1, 2, 5]);
     // The match columns come first, whatever is selected.
     let (match_columns, select) = (names(&["b", "a"]), names(&["id", "b"]));
-    let lookup = Lookup { relation: table, match_columns: &match_columns, select: &select };
+    let lookup = Lookup::new(table, &match_columns, &select);
     let found = connection.lookup(&lookup, &[vec![text("y"), int(1)]]).await.expect("the lookup runs");
     assert_eq!(found, [[text("y"), int(1), int(5), text("y")]]);
 }

@@ -3,11 +3,15 @@
 //!
 //! Servers are named by `RELINK_TEST_POSTGRES` and `RELINK_TEST_MYSQL`; without them their tests say SKIP (and fail under `CI=true`).
 
+mod changing;
 mod enforcement;
+mod expressions;
 mod introspection;
+mod loading;
 mod lookups;
 mod numbering;
 mod sessions;
+mod triggers;
 mod values;
 mod writing;
 
@@ -46,6 +50,7 @@ macro_rules! conformance {
 conformance! {
     introspection::the_catalog_is_what_the_ddl_says,
     introspection::odd_names_survive,
+    introspection::the_journal_is_no_relation,
     introspection::an_empty_database_is_empty_and_can_be_emptied_again,
     values::every_kind_comes_back_as_it_went_in,
     values::nulls_stand_anywhere_in_a_statement,
@@ -54,17 +59,34 @@ conformance! {
     writing::inserts_of_any_size_are_split,
     writing::a_row_without_columns_takes_its_defaults,
     writing::updates_count_the_rows_that_matched,
+    changing::every_kind_is_updated_to_what_an_insert_makes_of_it,
+    changing::every_kind_names_the_rows_to_change,
+    changing::what_a_type_refuses_is_refused_by_an_update_too,
+    changing::null_parts_of_a_key_match_null,
+    changing::many_rows_are_changed_by_few_statements,
+    changing::a_change_that_fails_half_way_is_undone_by_the_savepoint,
+    changing::nothing_is_changed_without_a_key,
+    changing::all_rows_are_deleted_and_columns_made_null,
     writing::savepoints_undo_what_came_after_them,
     writing::a_failed_statement_behind_a_savepoint_costs_that_statement_only,
     writing::errors_say_which_kind_of_constraint,
     lookups::thousands_of_keys_find_their_rows,
     lookups::composite_keys_match_whole_and_null_matches_null,
     lookups::orphans_are_found_for_every_kind_of_key,
+    loading::every_way_stores_the_same,
+    loading::what_a_type_refuses_is_refused_every_way,
+    loading::many_rows_go_in_bulk_and_a_failure_is_undone_by_the_savepoint,
+    loading::a_row_without_columns_takes_its_defaults_every_way,
+    expressions::a_given_row_reads_as_a_stored_one,
+    expressions::expressions_are_answered_row_by_row_in_order,
+    expressions::lookups_keep_to_a_condition_and_compare_expressions,
     enforcement::a_cycle_loads_deferred_and_the_catalog_is_as_before,
     enforcement::a_deferred_violation_fires_when_asked,
     enforcement::constraints_declared_deferred_fire_when_asked,
     enforcement::a_cycle_loads_with_keys_suspended_and_the_catalog_is_as_before,
     enforcement::suspended_keys_hold_again_after_a_rollback,
+    triggers::triggers_stand_back_and_come_back_as_they_were,
+    triggers::the_way_back_to_a_savepoint_takes_triggers_along,
     numbering::counters_go_past_given_ids_and_never_back,
     numbering::a_rolled_back_load_leaves_the_counter_where_it_was,
     numbering::relations_without_a_counter_have_none,

@@ -1,6 +1,6 @@
 //! Access, snapshots, scripts, privileges, and connections that fail.
 
-use relink_db::{Access, DatabaseUrl, DbErrorKind, TransactionKind, connect};
+use relink_db::{Access, DatabaseUrl, DbErrorKind, Intent, TransactionKind, connect};
 use relink_model::Value;
 use relink_testkit::TestDatabase;
 
@@ -132,7 +132,13 @@ pub(crate) async fn a_broken_connection_is_lost(database: &TestDatabase) {
 pub(crate) async fn an_owner_misses_no_privilege(database: &TestDatabase) {
     let (mut connection, catalog) = with_schema(database, "t(id pk, word varchar(10))").await;
     let table = relation(&catalog, "t");
-    assert!(connection.missing_privileges(&[table], &[table]).await.expect("readable").is_empty());
+    assert!(
+        connection
+            .missing_privileges(&Intent { inserted: &[table], updated: &[table], deleted: &[table] })
+            .await
+            .expect("readable")
+            .is_empty()
+    );
     let sql =
         format!("SELECT word FROM t WHERE id = {}", connection.dialect().placeholder(1, &table.columns[0].data_type));
     insert(connection.as_mut(), table, &["id", "word"], &[vec![int(3), text("x")]]).await.expect("inserts");

@@ -1,12 +1,12 @@
 //! Every kind of value goes in and comes out, and can be looked up by.
 
-use relink_db::{Connection, DbErrorKind, Lookup, TransactionKind};
+use relink_db::{Capabilities, Connection, DbErrorKind, Lookup, TransactionKind};
 use relink_model::{Catalog, Value};
 use relink_testkit::TestDatabase;
 
 use crate::{insert, int, open, relation, rows, text};
 
-const COLUMNS: [&str; 16] = [
+pub(crate) const COLUMNS: [&str; 16] = [
     "id", "flag", "small", "big", "single", "wide", "exact", "word", "fixed", "bytes", "day", "clock", "at", "moment",
     "ident", "doc",
 ];
@@ -31,14 +31,14 @@ fn ddl(dialect: &str) -> &'static str {
     }
 }
 
-async fn kinds(database: &TestDatabase) -> (Box<dyn Connection>, Catalog) {
+pub(crate) async fn kinds(database: &TestDatabase) -> (Box<dyn Connection>, Catalog) {
     let mut connection = open(database).await;
     connection.execute_script(ddl(database.dialect())).await.expect("the schema is valid");
     let catalog = connection.introspect().await.expect("the catalog can be read");
     (connection, catalog)
 }
 
-fn values() -> Vec<Vec<Value>> {
+pub(crate) fn values() -> Vec<Vec<Value>> {
     vec![
         vec![
             int(1),
@@ -169,7 +169,7 @@ pub(crate) async fn every_kind_can_be_looked_up(database: &TestDatabase) {
             continue;
         }
         let (columns, select) = ([(*column).to_owned()], ["id".to_owned()]);
-        let lookup = Lookup { relation: table, match_columns: &columns, select: &select };
+        let lookup = Lookup::new(table, &columns, &select);
         for row in &rows {
             let found = connection.lookup(&lookup, &[vec![row[index].clone()]]).await.expect("the lookup runs");
             let ids: Vec<_> = found.iter().map(|found| found[1].clone()).collect();
@@ -179,16 +179,18 @@ pub(crate) async fn every_kind_can_be_looked_up(database: &TestDatabase) {
     }
 }
 
-pub(crate) async fn what_a_type_refuses_is_an_invalid_value(database: &TestDatabase) {
-    let (mut connection, catalog) = kinds(database).await;
-    let table = relation(&catalog, "kinds");
-    let mut refused = vec![("wide", Value::Float(f64::NAN))];
-    let capabilities = connection.dialect().capabilities().clone();
+/// Values that no column of this name may take, here.
+pub(crate) fn refused(capabilities: &Capabilities) -> Vec<(&'static str, Value)> {
+    let mut refused = Vec::new();
+    if !capabilities.floats_hold_specials {
+        refused.push(("wide", Value::Float(f64::NAN)));
+    }
     if capabilities.enforces_types {
         refused.extend([
             ("day", text("2024-02-30")),
             ("at", text("soon")),
             ("small", int(32_768)),
+            ("big", text("99999999999999999999")),
             ("exact", text("1e20")),
             ("doc", text("{\"a\": ")),
         ]);
@@ -199,15 +201,22 @@ pub(crate) async fn what_a_type_refuses_is_an_invalid_value(database: &TestDatab
     if !capabilities.text_holds_nul {
         refused.push(("word", text("a\0b")));
     }
-    for (column, value) in refused {
-        if capabilities.floats_hold_specials && matches!(value, Value::Float(_)) {
-            continue;
-        }
+    refused
+}
+
+/// Whether this is how a value is refused that its type cannot hold.
+pub(crate) fn is_refusal(kind: DbErrorKind) -> bool {
+    // MariaDB keeps its JSON valid with a CHECK.
+    [DbErrorKind::InvalidValue, DbErrorKind::CheckViolation].contains(&kind)
+}
+
+pub(crate) async fn what_a_type_refuses_is_an_invalid_value(database: &TestDatabase) {
+    let (mut connection, catalog) = kinds(database).await;
+    let table = relation(&catalog, "kinds");
+    for (column, value) in refused(connection.dialect().capabilities()) {
         connection.begin(TransactionKind::Write).await.expect("begins");
         let outcome = insert(connection.as_mut(), table, &["id", column], &[vec![int(1), value.clone()]]).await;
-        // MariaDB keeps its JSON valid with a CHECK.
-        let kinds = [DbErrorKind::InvalidValue, DbErrorKind::CheckViolation];
-        assert!(outcome.is_err_and(|kind| kinds.contains(&kind)), "{column} = {value:?}: {outcome:?}");
+        assert!(outcome.is_err_and(is_refusal), "{column} = {value:?}: {outcome:?}");
         connection.rollback().await.expect("rolls back");
     }
 }

@@ -6,11 +6,12 @@ mod enforcement;
 mod keys;
 mod numbering;
 mod session;
+mod triggers;
 mod values;
 
 use relink_db::{
-    Access, Connection, DatabaseUrl, DbErrorKind, InsertColumn, InsertTarget, Lookup, NumberingState, TransactionKind,
-    connect,
+    Access, Connection, DatabaseUrl, DbErrorKind, InsertColumn, InsertTarget, Intent, Lookup, NumberingState,
+    TransactionKind, connect,
 };
 use relink_model::{
     Catalog, Deferrability, Enforcement, ForeignKey, GeneratedKind, Identity, MatchKind, Relation, RelationKind,

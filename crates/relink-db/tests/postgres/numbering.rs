@@ -77,13 +77,18 @@ async fn a_sequence_of_another_owner_is_set_for_good_or_in_a_rehearsal_not_at_al
     let one = relation(&catalog, "one");
     assert!(!one.owned);
     let missing = connection
-        .missing_privileges(&[one, relation(&catalog, "small")], &[one, relation(&catalog, "small")])
+        .missing_privileges(&Intent {
+            inserted: &[one, relation(&catalog, "small")],
+            updated: &[one, relation(&catalog, "small")],
+            deleted: &[one],
+        })
         .await
         .expect("a query");
     assert_eq!(
         missing,
         [
             format!("no UPDATE on one for role {name}"),
+            format!("no DELETE on one for role {name}"),
             format!("no INSERT on small for role {name}"),
             format!("no SELECT on small for role {name}"),
             format!("no UPDATE on small for role {name}"),

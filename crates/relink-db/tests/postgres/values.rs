@@ -110,6 +110,40 @@ async fn every_kind_of_value_is_read_as_it_was_written() {
         connection.query("SELECT count(*) FROM t WHERE c0 IS NULL AND o IS NULL", &[]).await.expect("a query"),
         [[Value::Int(1)]]
     );
+    // In bulk and as literals, the same is stored again.
+    let full = || rows[0].clone();
+    connection
+        .insert_bulk(&target(t, &names), &[full(), vec![Value::Null; names.len()]])
+        .await
+        .expect("every value fits");
+    connection.insert_raw(&target(t, &names), &full()).await.expect("every value fits");
+    connection.insert_raw(&target(t, &names), &vec![Value::Null; names.len()]).await.expect("NULL fits");
+    let stored = connection.query("SELECT count(*), count(DISTINCT t::text) FROM t WHERE ok IS NOT NULL", &[]).await;
+    assert_eq!(stored.expect("a query"), [[Value::Int(4), Value::Int(1)]]);
+    connection
+        .execute(
+            "DELETE FROM t WHERE ctid > (SELECT max(ctid) FROM (SELECT ctid FROM t ORDER BY ctid LIMIT 3) AS x)",
+            &[],
+        )
+        .await
+        .expect("deletes");
+    // An update makes of a value what an insert does, and the other way round.
+    let set: Vec<String> = names.iter().filter(|name| **name != "ok").map(|name| (*name).to_owned()).collect();
+    let place = t.column("ok").expect("it exists").0;
+    let change = |row: &[Value], ok| {
+        let mut change = row.to_vec();
+        change.remove(place);
+        change.push(ok);
+        change
+    };
+    let changes = [change(&rows[0], Value::Null), change(&vec![Value::Null; names.len()], Value::Bool(false))];
+    assert_eq!(connection.update_by_key(t, &set, &strings(&["ok"]), &changes).await.expect("updates"), 3);
+    let mut updated =
+        connection.query(&sql.replace("IS NOT NULL", "IS NULL"), &[]).await.expect("every column can be read");
+    updated[0][place] = Value::Bool(false);
+    assert_eq!(updated[0], rows[0]);
+    let emptied = connection.query(&sql, &[]).await.expect("every column can be read");
+    assert!(emptied.iter().flatten().filter(|value| !value.is_null()).count() == 2, "{emptied:?}");
 }
 
 #[tokio::test]
@@ -192,4 +226,99 @@ async fn rules_that_send_other_rows_elsewhere_leave_the_rest_alone() {
     let inserted = connection.insert(&target(relation(&catalog, "t"), &["id", "day"]), &rows).await;
     assert_eq!(inserted.expect("rows"), 1, "the count tells that a row went elsewhere");
     assert_eq!(database.value("SELECT id FROM old"), "2");
+}
+
+#[tokio::test]
+async fn reals_and_decimals_are_rounded_the_same_way_whichever_way_they_come_in() {
+    let Some(database) = TestDatabase::postgres("rounding") else { return };
+    database.run("CREATE TABLE t (way text, r real, d double precision, n numeric(6,2), a numeric(6,2)[], at timestamp(1), b bpchar, i interval(0))");
+    let mut connection = open(&database).await;
+    let catalog = connection.introspect().await.expect("the catalog can be read");
+    let t = relation(&catalog, "t");
+    let names: Vec<&str> = t.columns.iter().map(|column| column.name.as_str()).collect();
+    let row = |way: &str, real: f64| {
+        vec![
+            text(way),
+            Value::Float(real),
+            Value::Float(real),
+            text("1.005"),
+            text("{1.005,NULL}"),
+            text("2024-01-01 00:00:00.05"),
+            text("ab  "),
+            text("1.5 seconds"),
+        ]
+    };
+    for real in
+        [0.1, 16_777_217.0, -0.0, f64::INFINITY, f64::NAN, 1e-45, 0.1 + 0.2, 3.402_823_4e38, 1.000_000_059_604_644_8]
+    {
+        connection.insert(&target(t, &names), &[row("insert", real)]).await.expect("inserts");
+        connection.insert_bulk(&target(t, &names), &[row("bulk", real)]).await.expect("copies");
+        connection.insert_raw(&target(t, &names), &row("raw", real)).await.expect("inserts");
+        let kinds = "SELECT count(*), count(DISTINCT (r::text, d::text, n, a, at, b::bytea, i)) FROM t";
+        assert_eq!(connection.query(kinds, &[]).await.expect("a query"), [[Value::Int(3), Value::Int(1)]], "{real}");
+        connection.delete_all(t).await.expect("deletes");
+    }
+    for real in [1e39, 1e-50] {
+        for outcome in [
+            connection.insert(&target(t, &["r"]), &[vec![Value::Float(real)]]).await,
+            connection.insert_bulk(&target(t, &["r"]), &[vec![Value::Float(real)]]).await,
+            connection.insert_raw(&target(t, &["r"]), &[Value::Float(real)]).await,
+        ] {
+            assert_eq!(outcome.expect_err("a real cannot hold it").kind, DbErrorKind::InvalidValue, "{real}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn copy_writes_identities_fires_triggers_and_refuses_what_it_would_pass_by() {
+    let Some(database) = TestDatabase::postgres("copy") else { return };
+    database.run(
+        "CREATE TABLE always (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, w text);
+         CREATE TABLE ruled (id int); CREATE TABLE log (id int);
+         CREATE RULE also AS ON INSERT TO ruled DO ALSO INSERT INTO log VALUES (NEW.id);
+         CREATE TABLE split (id int) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF split FOR VALUES FROM (0) TO (10);
+         CREATE TABLE secret (id int); ALTER TABLE secret ENABLE ROW LEVEL SECURITY; CREATE POLICY odd ON secret USING (id % 2 = 1);
+         CREATE TABLE loud (id int, w text);
+         CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+            RAISE WARNING '%', repeat('loud ', 200); NEW.w := 'fired'; RETURN NEW; END$$;
+         CREATE TRIGGER warn BEFORE INSERT ON loud FOR EACH ROW EXECUTE FUNCTION warn();",
+    );
+    let role = Role::new(&database);
+    database.run(&format!("GRANT INSERT, SELECT ON secret TO {}", role.name));
+    let mut connection = open(&database).await;
+    let catalog = connection.introspect().await.expect("the catalog can be read");
+    let always = target(relation(&catalog, "always"), &["id", "w"]);
+    assert!(always.overrides_identity);
+    connection.insert_bulk(&always, &[vec![Value::Int(7), text("seven")]]).await.expect("copies");
+    connection.insert_raw(&always, &[Value::Int(9), text("it's nine")]).await.expect("inserts");
+    assert_eq!(database.value("SELECT string_agg(id || w, ',' ORDER BY id) FROM always"), "7seven,9it's nine");
+
+    let one = [vec![Value::Int(1)]];
+    let ruled = target(relation(&catalog, "ruled"), &["id"]);
+    let refused = connection.insert_bulk(&ruled, &one).await.expect_err("the rule would not be applied");
+    assert_eq!((refused.kind, refused.relation.as_deref()), (DbErrorKind::Unsupported, Some("ruled")));
+    connection.insert(&ruled, &one).await.expect("inserts");
+    assert_eq!(database.value("SELECT (SELECT count(*) FROM ruled) || ',' || (SELECT count(*) FROM log)"), "1,1");
+    connection.insert_bulk(&target(relation(&catalog, "split"), &["id"]), &one).await.expect("copies");
+    assert_eq!(database.value("SELECT count(*) FROM low"), "1");
+
+    // More rows, and more warnings, than any buffer between the two sides takes.
+    let loud: Vec<Vec<Value>> = (0..20_000).map(|id| vec![Value::Int(id), text(&"quiet ".repeat(200))]).collect();
+    let target_of_warnings = target(relation(&catalog, "loud"), &["id", "w"]);
+    let copied = connection.insert_bulk(&target_of_warnings, &loud);
+    let copied =
+        tokio::time::timeout(std::time::Duration::from_mins(1), copied).await.expect("nobody waits for a reader");
+    assert_eq!(copied.expect("copies"), 20_000);
+    assert_eq!(database.value("SELECT count(*) FROM loud WHERE w = 'fired'"), "20000");
+
+    let mut guest = open_url(&role.url(), Access::ReadWrite).await;
+    guest.begin(TransactionKind::Write).await.expect("begins");
+    guest.savepoint("s").await.expect("sets");
+    let secret = target(relation(&catalog, "secret"), &["id"]);
+    let refused = guest.insert_bulk(&secret, &one).await.expect_err("the policy filters");
+    assert_eq!(refused.kind, DbErrorKind::Unsupported);
+    guest.rollback_to("s").await.expect("rolls back");
+    guest.insert(&secret, &one).await.expect("the policy lets it through");
+    guest.commit().await.expect("commits");
+    guest.close().await.expect("closes");
 }

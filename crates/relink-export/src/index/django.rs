@@ -4,7 +4,7 @@ use super::{
     Halted, Indexer, LabelId,
     shape::{ShapeFault, check_django},
 };
-use crate::{ExportError, RawJson, TextProblem, cursor::Fault, window::Dry};
+use crate::{ExportError, RawJson, TextProblem};
 
 impl Indexer<'_> {
     /// The array whose `[` is next.
@@ -23,30 +23,7 @@ impl Indexer<'_> {
 
     /// The lines, the first of which begins here.
     pub(super) fn django_lines(&mut self) -> Result<(), Halted> {
-        while let Some(first) = self.significant()? {
-            if first != b'{' {
-                let found = self.first_char();
-                let place = self.place_here()?;
-                self.report(ExportError::TopLevel { place, expected: "the '{' of a record", found })?;
-                self.next_line(0, false)?;
-                continue;
-            }
-            let start = self.cursor.window.offset();
-            match self.scan_record() {
-                Ok(length) => self.django_record(length)?,
-                Err(fault @ Fault::Syntax(offset, _)) => {
-                    let error = self.fault_error(fault)?;
-                    self.report(error)?;
-                    // The fault may be the first byte of the next record, where this one was cut.
-                    self.next_line((offset - start).saturating_sub(1) as usize, true)?;
-                    continue;
-                }
-                Err(fault) => return Err(self.fault(fault)),
-            }
-            self.end_of_line()?;
-            self.tick();
-        }
-        Ok(())
+        self.lines("the '{' of a record", Self::django_record)
     }
 
     fn django_record(&mut self, length: usize) -> Result<(), Halted> {
@@ -65,8 +42,8 @@ impl Indexer<'_> {
             };
         }
         // When not even the first record is one, neither are the others: one error says it all.
-        let nothing_like_it =
-            self.index.records == 0 && problems.iter().any(|problem| matches!(problem.fault, ShapeFault::NotDjango));
+        let nothing_like_it = self.index.records == self.parts[self.number].first_ordinal
+            && problems.iter().any(|problem| matches!(problem.fault, ShapeFault::NotDjango));
         self.report_problems(problems)?;
         if nothing_like_it {
             return Err(Halted);
@@ -95,62 +72,13 @@ impl Indexer<'_> {
             Ok(name) => Ok(self.label(&name)),
             Err(error) => {
                 let TextProblem::LoneSurrogate(unit) = error.problem else {
-                    return Err(self.source.changed());
+                    return Err(self.changed());
                 };
                 let pointer = [&self.pointer(), "/model"].concat();
                 match self.place(error.offset, pointer) {
                     Ok(place) => Err(ExportError::LoneSurrogate { place, unit }),
-                    Err(Halted) => Err(self.source.changed()),
+                    Err(Halted) => Err(self.changed()),
                 }
-            }
-        }
-    }
-
-    /// Nothing may follow a record on its line.
-    fn end_of_line(&mut self) -> Result<(), Halted> {
-        loop {
-            let bytes = self.cursor.window.bytes();
-            let blank = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
-            let found = bytes.get(blank).copied();
-            self.cursor.window.consume(blank);
-            match found {
-                Some(b'\n') => return Ok(()),
-                Some(_) => {
-                    let found = self.first_char();
-                    let place = self.place_here()?;
-                    self.report(ExportError::TrailingText { place, after: "the record on this line", found })?;
-                    return self.next_line(0, false);
-                }
-                None => match self.cursor.window.more() {
-                    Ok(()) => {}
-                    Err(Dry::End) => return Ok(()),
-                    Err(dry) => return Err(self.fault(Fault::Dry(dry))),
-                },
-            }
-        }
-    }
-
-    /// After an error: on to the next line, `skip` bytes on at the earliest. Inside a broken record it is the next
-    /// line that begins with a record: what stands between belongs to the broken one, and the export is refused
-    /// already.
-    fn next_line(&mut self, skip: usize, in_record: bool) -> Result<(), Halted> {
-        self.cursor.window.consume(skip);
-        let mut line_begins = false;
-        loop {
-            let bytes = self.cursor.window.bytes();
-            match bytes.first() {
-                Some(byte) if line_begins && (!in_record || *byte == b'{') => return Ok(()),
-                Some(_) => {
-                    let newline = memchr::memchr(b'\n', bytes);
-                    let passed = newline.map_or(bytes.len(), |newline| newline + 1);
-                    line_begins = newline.is_some();
-                    self.cursor.window.consume(passed);
-                }
-                None => match self.cursor.window.more() {
-                    Ok(()) => {}
-                    Err(Dry::End) => return Ok(()),
-                    Err(dry) => return Err(self.fault(Fault::Dry(dry))),
-                },
             }
         }
     }

@@ -1,8 +1,11 @@
 //! Indexing: one pass over the whole text that proves it well-formed and finds where the records of each label
-//! stand. Nothing of a record is kept, so memory grows with the runs of labels, not with the records.
+//! stand. Nothing of a record is kept, so memory grows with the runs of labels, not with the records. The parts of an
+//! export are read one after the other; what ends one of them early does not keep the others from being read.
 
+mod csv;
 mod django;
 mod keys;
+mod rows;
 mod shape;
 mod table_map;
 
@@ -12,12 +15,13 @@ use relink_model::Place;
 
 use self::{keys::KeyLayout, shape::Problem};
 use crate::{
-    ExportError, JsonKind, Source, SyntaxProblem,
+    ExportError, FormatFamily, JsonKind, Source, SyntaxProblem,
+    csv::Header,
     cursor::{Cursor, Fault},
+    part::{Form, Part},
     place::{Mark, Marker, push_segment},
     record::Split,
     scan::{first_char, misplaced},
-    source::Format,
     window::{Dry, Window},
 };
 
@@ -45,15 +49,15 @@ pub struct Index {
     /// Django models (`app.model`) or table names as the export spells them, in the order of their first
     /// appearance. An empty table has a label and no run.
     pub labels: Vec<String>,
-    /// Where the records stand, in the order of the text.
+    /// Where the records stand, in the order of the text. No run goes on from one file to the next.
     pub runs: Vec<Run>,
     /// Records in all.
     pub records: u64,
     /// Scalar members beside the tables of a table map: JSON pointer and raw JSON. The first thousand, as far as
     /// they are short.
     pub metadata: Vec<(String, String)>,
-    /// Arrays in a table map that are no tables, because they do not hold objects, by JSON pointer. The
-    /// first thousand.
+    /// Arrays in a table map that are no tables, because they do not hold objects, by JSON pointer: the first thousand.
+    /// And the files of a folder or an archive that hold no records, by name.
     pub ignored: Vec<String>,
 }
 
@@ -69,9 +73,9 @@ impl Index {
 pub struct Run {
     /// Which label.
     pub label: LabelId,
-    /// Bytes from the start of the text to the first record's `{`.
+    /// The export's offset of the first record's first byte; see [`Source::place`].
     pub start: u64,
-    /// Bytes from the start of the text to the end of the last record.
+    /// The export's offset of the end of the last record; for CSV, of its line.
     pub end: u64,
     /// The first record's number in the export, from 0.
     pub first_ordinal: u64,
@@ -82,17 +86,28 @@ pub struct Run {
 /// What indexing leaves behind so that places can be told later.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    pub(crate) marks: Vec<Mark>,
-    /// By label, for a table map.
+    pub(crate) parts: Vec<PartLayout>,
+    /// By label, for table maps and row files.
     pub(crate) tables: Vec<Table>,
 }
 
-/// A table of a table map.
+/// What indexing learned of one part.
+#[derive(Debug)]
+pub(crate) struct PartLayout {
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) first_ordinal: u64,
+    pub(crate) header: Header,
+}
+
+/// A table of a table map, or of a row file.
 #[derive(Debug)]
 pub(crate) struct Table {
+    pub(crate) name: String,
     pub(crate) pointer: String,
     pub(crate) first_ordinal: u64,
-    /// Where its name stands.
+    /// The number of its part.
+    pub(crate) part: usize,
+    /// Where in the part its name stands.
     key_offset: u64,
 }
 
@@ -102,9 +117,16 @@ struct Halted;
 /// See the module's documentation.
 pub(crate) struct Indexer<'s> {
     source: &'s Source,
+    /// The part that is being read, and its number.
+    part: &'s Part,
+    number: usize,
     cursor: Cursor<'s>,
     progress: &'s mut dyn FnMut(u64),
+    /// Bytes of the parts before.
+    bytes_before: u64,
     reported: u64,
+    /// The parts that have been read, and the one that is being read.
+    parts: Vec<PartLayout>,
     errors: Vec<ExportError>,
     index: Index,
     ids: HashMap<String, LabelId>,
@@ -120,13 +142,18 @@ pub(crate) struct Indexer<'s> {
 
 impl<'s> Indexer<'s> {
     pub(crate) fn new(source: &'s Source, progress: &'s mut dyn FnMut(u64)) -> Self {
+        let part = source.part(0);
         Self {
             source,
-            cursor: source.cursor(Window::surveying(source.text(), source.chunk_bytes())),
+            part,
+            number: 0,
+            cursor: surveying(source, part),
             progress,
+            bytes_before: 0,
             reported: 0,
+            parts: Vec::new(),
             errors: Vec::new(),
-            index: Index::default(),
+            index: Index { ignored: source.ignored().to_vec(), ..Index::default() },
             ids: HashMap::new(),
             tables: Vec::new(),
             split: Split::default(),
@@ -138,27 +165,60 @@ impl<'s> Indexer<'s> {
     }
 
     pub(crate) fn run(mut self) -> Result<(Index, Layout), Vec<ExportError>> {
-        // Halted or not, the errors say how it went.
-        let _ = self.document();
+        for (number, part) in self.source.parts().iter().enumerate() {
+            if self.errors.len() >= ERRORS_MAX {
+                if !matches!(self.errors.last(), Some(ExportError::TooMany { .. })) {
+                    let file = Arc::clone(self.source.name());
+                    self.errors.push(ExportError::TooMany { file, shown: ERRORS_MAX });
+                }
+                break;
+            }
+            self.begin(number, part);
+            // Halted or not, the errors say how it went.
+            let _ = self.document();
+            let read = std::mem::replace(&mut self.cursor, surveying(self.source, part));
+            self.parts[number].marks = read.window.into_marker().map_or_else(Vec::new, Marker::into_marks);
+            self.bytes_before += part.text.bytes;
+        }
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
         (self.progress)(self.source.text_bytes());
-        let marks = self.cursor.window.into_marker().map_or_else(Vec::new, Marker::into_marks);
-        Ok((self.index, Layout { marks, tables: self.tables }))
+        Ok((self.index, Layout { parts: self.parts, tables: self.tables }))
+    }
+
+    fn begin(&mut self, number: usize, part: &'s Part) {
+        (self.part, self.number) = (part, number);
+        self.cursor = surveying(self.source, part);
+        self.path.clear();
+        self.element = None;
+        self.reported = 0;
+        let first_ordinal = self.index.records;
+        self.parts.push(PartLayout { marks: Vec::new(), first_ordinal, header: Header::none() });
     }
 
     fn document(&mut self) -> Result<(), Halted> {
         self.skip_byte_order_mark()?;
-        let Some(first) = self.significant()? else {
+        if self.part.form == Form::Csv {
+            return self.csv();
+        }
+        let first = self.significant()?;
+        let Some(first) = first else {
+            if self.part.form == Form::RowLines {
+                return self.row_lines();
+            }
             let place = self.place_here()?;
             return Err(self.halt(ExportError::Empty { place }));
         };
-        let expected = match (self.source.format(), first) {
-            (Format::DjangoArray, b'[') => return self.django_array(),
-            (Format::DjangoLines, b'{') => return self.django_lines(),
-            (Format::TableMap, b'{') => return self.table_map(),
-            (Format::TableMap, b'[') => "the '{' of a table map",
+        let expected = match (self.part.form, first) {
+            (Form::DjangoArray, b'[') => return self.django_array(),
+            (Form::DjangoLines, b'{') => return self.django_lines(),
+            (Form::TableMap, b'{') => return self.table_map(),
+            (Form::RowArray, b'[') => return self.row_array(),
+            (Form::RowLines, b'{') => return self.row_lines(),
+            (Form::TableMap, b'[') => "the '{' of a table map",
+            (Form::RowArray, _) => "the '[' of an array of rows",
+            (Form::RowLines, _) => "the '{' of a row",
             _ => "'[' or '{'",
         };
         let found = self.first_char();
@@ -170,7 +230,7 @@ impl<'s> Indexer<'s> {
     }
 
     fn skip_byte_order_mark(&mut self) -> Result<(), Halted> {
-        let mark = self.source.start() as usize;
+        let mark = self.part.start as usize;
         while self.cursor.window.bytes().len() < mark {
             if let Err(dry) = self.cursor.window.more() {
                 return Err(self.fault(Fault::Dry(dry)));
@@ -212,18 +272,18 @@ impl<'s> Indexer<'s> {
 
     /// Reads the record whose `{` is next: splits and checks it. Its length; it is not consumed yet.
     fn scan_record(&mut self) -> Result<usize, Fault> {
-        let Self { cursor, split, source, .. } = self;
-        let format = source.format();
-        cursor.scan(|scanner| split.scan(scanner, format))
+        let Self { cursor, split, part, .. } = self;
+        let django = part.form.family() == FormatFamily::Django;
+        cursor.scan(|scanner| split.scan(scanner, django))
     }
 
     /// Counts the record of this length that is next, and consumes it.
     fn count_record(&mut self, label: LabelId, length: usize) {
-        let start = self.cursor.window.offset();
+        let start = self.part.base + self.cursor.window.offset();
         let end = start + length as u64;
         let first_ordinal = self.index.records;
         match self.index.runs.last_mut() {
-            Some(run) if run.label == label => {
+            Some(run) if run.label == label && run.start >= self.part.base => {
                 run.end = end;
                 run.records += 1;
             }
@@ -262,7 +322,7 @@ impl<'s> Indexer<'s> {
         let read = self.cursor.window.read_to();
         if read != self.reported {
             self.reported = read;
-            (self.progress)(self.cursor.window.offset());
+            (self.progress)(self.bytes_before + self.cursor.window.offset());
         }
     }
 
@@ -315,7 +375,18 @@ impl<'s> Indexer<'s> {
 
     fn place(&mut self, offset: u64, pointer: String) -> Result<Place, Halted> {
         let marks = self.cursor.window.marker().map_or(&[][..], Marker::marks);
-        self.source.text().place(marks, offset, pointer).map_err(|error| self.fault(Fault::Dry(Dry::Io(error))))
+        self.part.text.place(marks, offset, pointer).map_err(|error| self.fault(Fault::Dry(Dry::Io(error))))
+    }
+
+    /// The place of a table's name, in whichever part it stands.
+    fn table_place(&mut self, label: LabelId) -> Result<Place, Halted> {
+        let Table { part: number, key_offset, ref pointer, .. } = self.tables[label.index()];
+        let pointer = pointer.clone();
+        if number == self.number {
+            return self.place(key_offset, pointer);
+        }
+        let place = self.source.part(number).text.place(&self.parts[number].marks, key_offset, pointer);
+        place.map_err(|error| self.fault(Fault::Dry(Dry::Io(error))))
     }
 
     /// The place of what is being read.
@@ -335,7 +406,7 @@ impl<'s> Indexer<'s> {
         if self.errors.len() < ERRORS_MAX {
             return Ok(());
         }
-        let file = Arc::clone(self.source.name());
+        let file = Arc::clone(&self.part.text.name);
         Err(self.halt(ExportError::TooMany { file, shown: ERRORS_MAX }))
     }
 
@@ -349,14 +420,15 @@ impl<'s> Indexer<'s> {
     fn fault_error(&mut self, fault: Fault) -> Result<ExportError, Halted> {
         let pointer = self.pointer();
         Ok(match fault {
-            Fault::Dry(Dry::Io(source)) => ExportError::Io { file: Arc::clone(self.source.name()), source },
-            Fault::Dry(Dry::Changed) => self.source.changed(),
-            Fault::Dry(Dry::End) => ExportError::Truncated { place: self.place(self.source.text_bytes(), pointer)? },
+            Fault::Dry(Dry::Io(source)) => ExportError::Io { file: Arc::clone(&self.part.text.name), source },
+            Fault::Dry(Dry::Changed) => self.changed(),
+            Fault::Dry(Dry::End) => ExportError::Truncated { place: self.place(self.part.text.bytes, pointer)? },
             Fault::Dry(Dry::NotUtf8(offset)) => self.not_utf8(offset, pointer)?,
             Fault::Syntax(offset, SyntaxProblem::TooDeep) => {
                 ExportError::TooDeep { place: self.place(offset, pointer)?, limit: self.source.depth_max() }
             }
             Fault::Syntax(offset, problem) => ExportError::Syntax { place: self.place(offset, pointer)?, problem },
+            Fault::Csv(offset, problem) => ExportError::Csv { place: self.place(offset, pointer)?, problem },
             Fault::TooLarge(offset) => ExportError::RecordTooLarge {
                 place: self.place(offset, pointer)?,
                 limit: self.source.record_bytes_max(),
@@ -364,19 +436,23 @@ impl<'s> Indexer<'s> {
         })
     }
 
+    fn changed(&self) -> ExportError {
+        ExportError::changed(self.part)
+    }
+
     fn not_utf8(&mut self, offset: u64, pointer: String) -> Result<ExportError, Halted> {
         let place = self.place(offset, pointer)?;
         // The neighbours tell what kind of text it is.
         let before = offset.min(1);
         let mut bytes = [0; 5];
-        let read = match self.source.text().read_at(&mut bytes, offset - before) {
+        let read = match self.part.text.read_at(&mut bytes, offset - before) {
             Ok(read) => read,
             Err(error) => return Err(self.fault(Fault::Dry(Dry::Io(error)))),
         };
         let (before, broken) = bytes[..read].split_at((before as usize).min(read));
         let cut =
             std::str::from_utf8(broken).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none());
-        if broken.is_empty() || (cut && offset + broken.len() as u64 == self.source.text_bytes()) {
+        if broken.is_empty() || (cut && offset + broken.len() as u64 == self.part.text.bytes) {
             return Ok(ExportError::Truncated { place });
         }
         // In a code page, accented letters stand alone or in pairs between plain ones.
@@ -400,4 +476,9 @@ impl<'s> Indexer<'s> {
         }
         Ok(())
     }
+}
+
+/// A cursor over the whole of a part.
+fn surveying<'s>(source: &'s Source, part: &'s Part) -> Cursor<'s> {
+    source.cursor(Window::surveying(&part.text, source.chunk_bytes()))
 }

@@ -1,13 +1,15 @@
 //! Indexing table maps. An array of objects, or an empty one, is a table; an object is looked into, however deep it
 //! is; anything else is metadata. So the tables may stand at the top, under `data`, or wherever a script put them.
 
-use super::{Halted, Indexer, LabelId, METADATA_BYTES_MAX, METADATA_MAX, Table, shape::check_row};
+use super::{Halted, Indexer, LabelId, METADATA_BYTES_MAX, METADATA_MAX, Table};
 use crate::{ExportError, JsonKind, RawJson, SyntaxProblem, TextProblem, cursor::Fault, place::push_segment};
 
 impl Indexer<'_> {
     /// The object whose `{` is next.
     pub(super) fn table_map(&mut self) -> Result<(), Halted> {
         let top = self.cursor.window.offset();
+        let errors_before = self.errors.len();
+        let read_before = (self.index.metadata.len(), self.index.ignored.len());
         // The length of `path` outside of each open object. Kept here, not on the call stack: depth is the input's.
         let mut open: Vec<usize> = Vec::new();
         let mut empty_object = false;
@@ -56,8 +58,9 @@ impl Indexer<'_> {
             self.path.truncate(inside);
         }
         self.finish()?;
-        let nothing = self.index.metadata.is_empty() && self.index.ignored.is_empty();
-        if self.tables.is_empty() && !empty_object && self.errors.is_empty() && !nothing {
+        let read = (self.index.metadata.len(), self.index.ignored.len());
+        let no_table = self.tables.last().is_none_or(|table| table.part != self.number);
+        if no_table && !empty_object && self.errors.len() == errors_before && read != read_before {
             let place = self.place(top, String::new())?;
             return Err(self.halt(ExportError::NoTables { place }));
         }
@@ -87,7 +90,7 @@ impl Indexer<'_> {
                 let place = self.place(error.offset, self.path.clone())?;
                 Err(self.halt(match error.problem {
                     TextProblem::LoneSurrogate(unit) => ExportError::LoneSurrogate { place, unit },
-                    TextProblem::NotAString => self.source.changed(),
+                    TextProblem::NotAString => self.changed(),
                 }))
             }
         }
@@ -140,35 +143,19 @@ impl Indexer<'_> {
     }
 
     /// Begins a table. Its rows would be mixed up with those of another of the same name.
-    fn table(&mut self, name: &str, key_offset: u64) -> Result<LabelId, Halted> {
+    pub(super) fn table(&mut self, name: &str, key_offset: u64) -> Result<LabelId, Halted> {
         let known = self.index.labels.len();
         let label = self.label(name);
         if label.index() < known {
-            let first = &self.tables[label.index()];
-            let (offset, pointer) = (first.key_offset, first.pointer.clone());
-            let first = Box::new(self.place(offset, pointer)?);
+            let first = Box::new(self.table_place(label)?);
             let place = self.place(key_offset, self.path.clone())?;
             self.report(ExportError::DuplicateTable { place, first, table: name.to_owned() })?;
         } else {
             let first_ordinal = self.index.records;
-            self.tables.push(Table { pointer: self.path.clone(), first_ordinal, key_offset });
+            let part = self.number;
+            let name = name.to_owned();
+            self.tables.push(Table { name, pointer: self.path.clone(), first_ordinal, part, key_offset });
         }
         Ok(label)
-    }
-
-    fn row(&mut self, label: LabelId) -> Result<(), Halted> {
-        let length = match self.scan_record() {
-            Ok(length) => length,
-            Err(fault) => return Err(self.fault(fault)),
-        };
-        let bytes = &self.cursor.window.bytes()[..length];
-        let problems = check_row(bytes, &self.split, &mut self.field_keys);
-        if problems.is_empty() {
-            self.count_record(label, length);
-            return Ok(());
-        }
-        self.report_problems(problems)?;
-        self.pass_record(length);
-        Ok(())
     }
 }

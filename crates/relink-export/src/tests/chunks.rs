@@ -90,9 +90,11 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..80), chunk_bytes in 1_usize..16) {
-        let file = File::new("a.json", &bytes);
-        if let Ok(source) = Source::open(&file.path(), &options(chunk_bytes)) {
-            let _ = content(&source);
+        for name in ["a.json", "a.csv"] {
+            let file = File::new(name, &bytes);
+            if let Ok(source) = Source::open(&file.path(), &options(chunk_bytes)) {
+                let _ = content(&source);
+            }
         }
     }
 

@@ -4,6 +4,9 @@ mod bad_input;
 mod chunks;
 mod containers;
 mod formats;
+mod packages;
+mod rejects;
+mod row_files;
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
@@ -26,6 +29,58 @@ impl File {
 
     fn path(&self) -> PathBuf {
         self.directory.path().join(self.name)
+    }
+}
+
+/// A folder of files, gone with the value.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, bytes) in files {
+            let path = folder.path(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// What is in these files, or in the whole folder where none is named.
+    fn read(&self, names: &[&str], chunk_bytes: usize) -> Result<Content, Vec<ExportError>> {
+        self.open(names, &options(chunk_bytes)).map_err(|error| vec![error]).and_then(|source| content(&source))
+    }
+
+    fn open(&self, names: &[&str], options: &OpenOptions) -> Result<Source, ExportError> {
+        let names = if names.is_empty() { &[""] } else { names };
+        let paths: Vec<PathBuf> = names.iter().map(|name| self.path(name)).collect();
+        Source::open_files(&paths, options, &mut |_| {})
+    }
+
+    /// The errors of what cannot be read: `code file:line:column pointer: message`, the same in every chunk size.
+    fn errors(&self, names: &[&str]) -> Vec<String> {
+        let [whole, single] = [1 << 18, 1].map(|chunk_bytes| {
+            let errors = self.read(names, chunk_bytes).expect_err("the export is bad");
+            let shown = errors.iter().map(|error| {
+                assert!(error.help().is_none_or(|help| !help.is_empty()));
+                let place = error.place().map_or_else(String::new, |place| format!(" {place} {}", place.pointer));
+                format!("{}{place}: {error}", error.code()).replace(&format!("{}/", self.0.path().display()), "")
+            });
+            shown.collect::<Vec<_>>()
+        });
+        assert_eq!(whole, single);
+        whole
+    }
+
+    /// The only error.
+    fn error(&self, names: &[&str]) -> String {
+        let mut errors = self.errors(names);
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        errors.remove(0)
     }
 }
 

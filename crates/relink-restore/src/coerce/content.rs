@@ -56,7 +56,10 @@ fn check_nul(text: &str, rules: &Rules) -> Result<(), Unfit> {
 
 pub(super) fn bytes(json: &RawJson<'_>, max_bytes: Option<u64>, how: How, rules: &Rules) -> Result<Value, Unfit> {
     let bytes = match json.kind() {
-        JsonKind::Object => buffer(json).unwrap_or_else(|| Err(Unfit::new("is an object, not bytes")))?,
+        JsonKind::Object => {
+            let read = buffer(json).or_else(|| byte_array(json).filter(|_| !rules.django));
+            read.unwrap_or_else(|| Err(Unfit::new("is an object, not bytes")))?
+        }
         JsonKind::String => {
             let text = string(json, "bytes")?;
             encoded(&text, how, rules)?
@@ -91,6 +94,20 @@ fn encoded(text: &str, how: How, rules: &Rules) -> Result<Vec<u8>, Unfit> {
     }
 }
 
+/// What `JSON.stringify` makes of a `Uint8Array`, as Prisma gives bytes: `{"0":1,"1":2}`; `None` for any other object, the empty one too.
+fn byte_array(json: &RawJson<'_>) -> Option<Result<Vec<u8>, Unfit>> {
+    let mut bytes = Vec::new();
+    for (position, (name, value)) in json.entries().enumerate() {
+        if name.as_str().ok()? != position.to_string() {
+            return None;
+        }
+        bytes.push(value.text().parse::<u8>());
+    }
+    let bytes: Result<Vec<u8>, _> = bytes.into_iter().collect();
+    let read = bytes.map_err(|_| Unfit::new("is an array whose elements are not bytes"));
+    (read.as_ref() != Ok(&Vec::new())).then_some(read)
+}
+
 /// What `JSON.stringify` makes of a Node `Buffer`: `{"type":"Buffer","data":[1,2]}`; `None` for any other object.
 pub(super) fn buffer(json: &RawJson<'_>) -> Option<Result<Vec<u8>, Unfit>> {
     let mut is_buffer = false;
@@ -107,7 +124,7 @@ pub(super) fn buffer(json: &RawJson<'_>) -> Option<Result<Vec<u8>, Unfit>> {
     Some(bytes.map_err(|_| Unfit::new("is a Buffer whose data are not bytes")))
 }
 
-pub(super) fn from_hexadecimal(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_hexadecimal(digits: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -121,7 +138,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(clean).ok()
 }
 
-pub(super) fn uuid(text: &str) -> Result<String, Unfit> {
+pub(crate) fn uuid(text: &str) -> Result<String, Unfit> {
     let unfit = || Unfit::new("is not a UUID");
     let digits: String = match text.len() {
         36 if text.bytes().enumerate().all(|(i, byte)| (byte == b'-') == matches!(i, 8 | 13 | 18 | 23)) => {
@@ -138,6 +155,16 @@ pub(super) fn uuid(text: &str) -> Result<String, Unfit> {
 }
 
 pub(super) fn json(json: &RawJson<'_>, rules: &Rules) -> Result<Value, Unfit> {
+    if json.is_cell() {
+        let text = string(json, "JSON")?;
+        if !is_json(&text) {
+            return Err(Unfit::new("is not JSON"));
+        }
+        if !rules.capabilities.text_holds_nul && escapes_nul(&text) {
+            return Err(Unfit::new("holds the character U+0000, which this database cannot store"));
+        }
+        return Ok(Value::Text(text));
+    }
     if !rules.django && rules.capabilities.json_is_text && json.kind() == JsonKind::String {
         // A row of a database that keeps JSON as text shows that text: what is valid JSON inside the string is the document itself.
         let inner = string(json, "JSON")?;
@@ -221,8 +248,8 @@ pub(super) fn array(json: &RawJson<'_>, element: &ColumnType, rules: &Rules) -> 
         }
         JsonKind::String => {
             let text = string(json, "an array")?;
-            // Django serializes array fields as a JSON array inside a string.
-            if rules.django && text.starts_with('[') {
+            // Django serializes array fields as a JSON array inside a string; in a CSV file it has no other way to stand.
+            if (rules.django || json.is_cell()) && text.starts_with('[') {
                 let inner = RawJson::parse(&text, NESTING_MAX).map_err(|error| Unfit::new(error.to_string()))?;
                 return array(&inner, element, rules);
             }
@@ -309,15 +336,28 @@ fn sign_inside(text: &str) -> String {
     signed
 }
 
-/// A type that only the server reads: its text goes there as it is.
-pub(super) fn other(json: &RawJson<'_>, rules: &Rules) -> Result<Value, Unfit> {
+/// A type that only the server reads: its text goes there as it is. Of a point, node-postgres makes an object.
+pub(super) fn other(json: &RawJson<'_>, declared: &str, rules: &Rules) -> Result<Value, Unfit> {
     let text = match json.kind() {
+        JsonKind::Object if declared == "point" => point(json)?,
         JsonKind::String => string(json, "text")?,
         JsonKind::Number | JsonKind::True | JsonKind::False => json.text().to_owned(),
         kind => return Err(Unfit::new(format!("is {}, and the column's type is read from text", describe(kind)))),
     };
     check_nul(&text, rules)?;
     Ok(Value::Text(text))
+}
+
+/// `{"x":1,"y":2}` as PostgreSQL's `(1,2)`.
+fn point(json: &RawJson<'_>) -> Result<String, Unfit> {
+    let entries: Vec<_> = json.entries().collect();
+    let named = |(name, value): &(RawJson<'_>, RawJson<'_>), wanted: &str| {
+        name.as_str().is_ok_and(|name| name == wanted) && value.kind() == JsonKind::Number
+    };
+    match entries.as_slice() {
+        [x, y] if named(x, "x") && named(y, "y") => Ok(format!("({},{})", x.1.text(), y.1.text())),
+        _ => Err(Unfit::new("is an object that is no point")),
+    }
 }
 
 /// A column without declared type keeps whatever it is given.
@@ -348,6 +388,13 @@ pub(super) fn stored_timestamp(json: &RawJson<'_>, rules: &Rules) -> Result<Valu
     match json.kind() {
         JsonKind::String => {
             let text = string(json, "a date and time")?;
+            // A cell has no other way to show a number.
+            if let Ok(number) = RawJson::parse(&text, 1)
+                && json.is_cell()
+                && number.kind() == JsonKind::Number
+            {
+                return dynamic(&number);
+            }
             // The text stays; only whether it is a date and time at all is judged.
             temporal::timestamp(&text, text.ends_with(['Z', 'z']) || text.contains('+'), 9, rules)
                 .map(|_| Value::Text(text))

@@ -1,14 +1,16 @@
 //! From a JSON value to a database value, by the column's type: exact, or refused with the reason (promise P3).
 //! Nothing here rounds, truncates, shifts to another zone silently, or turns a value into NULL.
 
-mod content;
+pub(crate) mod content;
 mod number;
-mod temporal;
+pub(crate) mod temporal;
 
 use jiff::tz::TimeZone;
 use relink_db::{Capabilities, Exactness};
 use relink_export::{JsonKind, RawJson};
 use relink_model::{Column, ColumnType, TypeKind, Value, config::Reading};
+
+pub(crate) use number::{equal_numbers, scaled};
 
 /// What decides beside the column's type.
 #[derive(Clone, Debug)]
@@ -86,17 +88,20 @@ fn typed(json: &RawJson<'_>, data_type: &ColumnType, how: How, rules: &Rules) ->
         {
             number::integer(json, 8, data_type.declared.contains("unsigned"), rules)
         }
+        TypeKind::Boolean if json.is_cell() && data_type.declared.starts_with("tinyint") => {
+            number::boolean(json).or_else(|_| number::integer(json, 8, data_type.declared.contains("unsigned"), rules))
+        }
         TypeKind::Boolean => number::boolean(json),
         TypeKind::Integer { bits, unsigned } => number::integer(json, *bits, *unsigned, rules),
         TypeKind::Float { bits } => number::float(json, *bits, rules),
         TypeKind::Decimal { precision, scale, special, unsigned } => {
-            number::decimal(json, *precision, *scale, *special, *unsigned)
+            number::decimal(json, *precision, *scale, *special, *unsigned, rules)
         }
         TypeKind::Text { max_chars, max_bytes, .. } => content::text(json, *max_chars, *max_bytes, rules),
         TypeKind::Bytes { max_bytes } => content::bytes(json, *max_bytes, how, rules),
         TypeKind::Date => temporal::date(&string(json, "a date")?, rules).map(Value::Text),
         TypeKind::Time { zoned, precision } => {
-            temporal::time(&string(json, "a time of day")?, *zoned, *precision).map(Value::Text)
+            temporal::time(&string(json, "a time of day")?, *zoned, *precision, rules).map(Value::Text)
         }
         TypeKind::Timestamp { zoned, precision } => {
             if rules.capabilities.stores_temporals_as_text && !rules.django {
@@ -110,7 +115,7 @@ fn typed(json: &RawJson<'_>, data_type: &ColumnType, how: How, rules: &Rules) ->
         TypeKind::Enum { labels } => content::label(json, labels, rules),
         TypeKind::Set { labels } => content::label_set(json, labels),
         TypeKind::Array { element } => content::array(json, element, rules),
-        TypeKind::Other => content::other(json, rules),
+        TypeKind::Other => content::other(json, &data_type.declared, rules),
         TypeKind::Dynamic => content::dynamic(json),
     }
 }

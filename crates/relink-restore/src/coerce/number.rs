@@ -44,6 +44,7 @@ pub(super) fn integer(json: &RawJson<'_>, bits: u8, unsigned: bool, rules: &Rule
         JsonKind::True | JsonKind::False if !rules.capabilities.enforces_types => {
             return Ok(Value::Int(i64::from(json.kind() == JsonKind::True)));
         }
+        JsonKind::Object if !rules.django => big_number(json)?,
         kind => return Err(Unfit::new(format!("is {}, not a whole number", describe(kind)))),
     };
     let plain = plain(&text).ok_or_else(|| Unfit::new("is not a whole number"))?;
@@ -71,6 +72,7 @@ pub(super) fn float(json: &RawJson<'_>, bits: u8, rules: &Rules) -> Result<Value
     let text = match json.kind() {
         JsonKind::Number | JsonKind::NonFinite => json.text().to_owned(),
         JsonKind::String => string(json, "a number")?,
+        JsonKind::Object if !rules.django => big_number(json)?,
         kind => return Err(Unfit::new(format!("is {}, not a number", describe(kind)))),
     };
     let special = match text.trim_start_matches('-') {
@@ -127,10 +129,12 @@ pub(super) fn decimal(
     scale: Option<i32>,
     special: bool,
     unsigned: bool,
+    rules: &Rules,
 ) -> Result<Value, Unfit> {
     let text = match json.kind() {
         JsonKind::Number | JsonKind::NonFinite => json.text().to_owned(),
         JsonKind::String => string(json, "a decimal number")?,
+        JsonKind::Object if !rules.django => big_number(json)?,
         kind => return Err(Unfit::new(format!("is {}, not a decimal number", describe(kind)))),
     };
     if text == "NaN" {
@@ -170,6 +174,60 @@ pub(super) fn decimal(
         _ => plain.fraction.as_str(),
     };
     Ok(Value::Text(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }))
+}
+
+/// The number that an object of decimal.js (`{"s":1,"e":2,"d":[123,4560000]}`) or bignumber.js (`c` for `d`) holds, as its text: sign,
+/// power of ten of the first digit, and the digits in words of 7 or 14. That is what a copy of such an object becomes; itself it becomes a
+/// string.
+fn big_number(json: &RawJson<'_>) -> Result<String, Unfit> {
+    let unfit = || Unfit::new("is an object, not a number");
+    let (mut negative, mut exponent, mut words) = (None, None, None);
+    for (name, value) in json.entries() {
+        match name.as_str().map_err(|_| unfit())?.as_ref() {
+            "s" if matches!(value.text(), "1" | "-1") => negative = Some(value.text() == "-1"),
+            "e" => exponent = Some(value.text().parse::<i64>().map_err(|_| unfit())?),
+            "d" => words = Some((7, value)),
+            "c" => words = Some((14, value)),
+            _ => return Err(unfit()),
+        }
+    }
+    let (Some(negative), Some(exponent), Some((width, words))) = (negative, exponent, words) else {
+        return Err(unfit());
+    };
+    let mut digits = String::new();
+    for (position, word) in words.elements().enumerate() {
+        let text = word.text();
+        let canonical = text == "0" || !text.starts_with('0');
+        let fits = !text.is_empty() && text.len() <= width && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !fits || !canonical {
+            return Err(unfit());
+        }
+        if position > 0 {
+            digits.extend(std::iter::repeat_n('0', width - text.len()));
+        }
+        digits.push_str(text);
+    }
+    if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {
+        return Err(unfit());
+    }
+    let (first, rest) = digits.split_at(1);
+    Ok(format!("{}{first}.{rest}e{exponent}", if negative { "-" } else { "" }))
+}
+
+/// Whether two numbers have the same value, whatever zeros and exponents they are written with.
+pub(crate) fn equal_numbers(a: &str, b: &str) -> bool {
+    plain(a).zip(plain(b)).is_some_and(|(a, b)| a.significant() == b.significant())
+}
+
+/// A number times `10^power`, where that is a whole number.
+pub(crate) fn scaled(text: &str, power: usize) -> Option<i128> {
+    let plain = plain(text)?;
+    let fraction = plain.fraction.trim_end_matches('0');
+    if fraction.len() > power {
+        return None;
+    }
+    let value: i128 = format!("{}{fraction:0<power$}", plain.whole).parse().ok()?;
+    Some(if plain.negative { -value } else { value })
 }
 
 /// A number's digits without exponent.

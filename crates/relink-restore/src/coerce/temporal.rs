@@ -22,15 +22,31 @@ pub(super) fn date(text: &str, rules: &Rules) -> Result<String, Unfit> {
     if let Some(time) = time {
         let (clock, offset) = split_offset(time);
         let (clock, _) = parse_clock(clock).ok_or_else(|| Unfit::new("is not a date"))?;
+        if let Some(local) = local_midnight(date.to_datetime(clock), offset, rules) {
+            return Ok(local.to_string());
+        }
         if clock != Time::midnight() || offset.is_some_and(|offset| offset != "Z" && offset != "+00:00") {
-            return Err(Unfit::new("has a time of day that the date column would lose"));
+            return Err(Unfit::with_help(
+                "has a time of day that the date column would lose",
+                "if it is midnight in the zone of the program that wrote it, set `timezone` under [run] to that zone",
+            ));
         }
     }
     Ok(date.to_string())
 }
 
-/// `HH:MM[:SS[.ffffff]]`, with an offset only where the column keeps one.
-pub(super) fn time(text: &str, zoned: bool, precision: u8) -> Result<String, Unfit> {
+/// The day of an instant that is midnight in the configured zone: so JavaScript writes a day that its driver took for the local midnight.
+fn local_midnight(reading: DateTime, offset: Option<&str>, rules: &Rules) -> Option<Date> {
+    let zone = rules.timezone.as_ref().filter(|_| !rules.django && matches!(offset, Some("Z" | "+00:00")))?;
+    let local = zone.to_datetime(Offset::UTC.to_timestamp(reading).ok()?);
+    (reading.time() != Time::midnight() && local.time() == Time::midnight()).then(|| local.date())
+}
+
+/// `HH:MM[:SS[.ffffff]]`, with an offset only where the column keeps one. Prisma writes a time without zone as an instant of the first day
+/// of 1970.
+pub(super) fn time(text: &str, zoned: bool, precision: u8, rules: &Rules) -> Result<String, Unfit> {
+    let of_prisma = text.strip_prefix("1970-01-01T").and_then(|clock| clock.strip_suffix('Z'));
+    let text = of_prisma.filter(|_| !zoned && !rules.django).unwrap_or(text);
     let (clock, offset) = split_offset(text);
     if clock == "24:00:00" && !zoned && offset.is_none() {
         return Ok(clock.to_owned());
@@ -175,14 +191,14 @@ fn check_precision(digits: u8, precision: u8) -> Result<(), Unfit> {
 }
 
 /// Splits `10:00:00+05:30` into clock and offset; `Z` counts as an offset.
-fn split_offset(text: &str) -> (&str, Option<&str>) {
+pub(crate) fn split_offset(text: &str) -> (&str, Option<&str>) {
     match text.find(['Z', 'z', '+', '-']) {
         Some(at) => (text[..at].trim_end(), Some(&text[at..])),
         None => (text, None),
     }
 }
 
-fn parse_offset(text: &str) -> Result<Offset, Unfit> {
+pub(crate) fn parse_offset(text: &str) -> Result<Offset, Unfit> {
     let unfit = || Unfit::new(format!("has an offset {text:?} that is not understood"));
     if text.eq_ignore_ascii_case("z") {
         return Ok(Offset::UTC);

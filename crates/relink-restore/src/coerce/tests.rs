@@ -22,6 +22,8 @@ fn capabilities(strict: bool) -> Capabilities {
         statement_failure_keeps_transaction: false,
         years: (-4712, 9999),
         parameters_max: 65_535,
+        disables_triggers: false,
+        bulk_load: false,
     }
 }
 
@@ -248,6 +250,127 @@ fn arrays_become_literals_whatever_their_elements_hold() {
     assert_eq!(read("[[\"a\"],[\"b\"]]", array.clone(), &rules), text(r#"{{"a"},{"b"}}"#));
     assert_eq!(read("[]", array.clone(), &rules), text("{}"));
     assert!(read("5", array, &rules).is_err());
+}
+
+#[test]
+fn numbers_of_javascript_libraries_are_read_from_their_digits() {
+    let (node, django) = (rules(false, true), rules(true, true));
+    for (json, value) in [
+        (r#"{"s":1,"e":2,"d":[123,4560000]}"#, "123.4560"),
+        (r#"{"d":[123,4000000],"e":-5,"s":-1}"#, "-0.00001234"),
+        (r#"{"s":1,"e":7,"d":[1,5]}"#, "10000005"),
+        (r#"{"s":1,"e":0,"c":[1,20000000000000]}"#, "1.2"),
+        (r#"{"s":1,"e":0,"c":[0]}"#, "0"),
+    ] {
+        let read =
+            read(json, TypeKind::Decimal { precision: None, scale: None, special: true, unsigned: false }, &node);
+        let shown = match read {
+            Ok(Value::Text(text)) => text,
+            other => panic!("{json}: {other:?}"),
+        };
+        assert_eq!(
+            shown.trim_end_matches('0').trim_end_matches('.'),
+            value.trim_end_matches('0').trim_end_matches('.')
+        );
+    }
+    assert_eq!(read(r#"{"s":-1,"e":1,"d":[42]}"#, BIGINT, &node), Ok(Value::Int(-42)));
+    assert_eq!(read(r#"{"s":1,"e":-1,"d":[5000000]}"#, TypeKind::Float { bits: 64 }, &node), Ok(Value::Float(0.5)));
+    assert_eq!(read(r#"{"s":1,"e":2,"d":[123,4560000]}"#, decimal(10, 3), &node), text("123.456"));
+    for wrong in [
+        r#"{"s":1,"e":2,"d":[123,45600000]}"#,
+        r#"{"s":1,"e":2,"d":[]}"#,
+        r#"{"s":1,"e":2,"d":null}"#,
+        r#"{"s":2,"e":2,"d":[1]}"#,
+        r#"{"s":1,"e":2}"#,
+        r#"{"s":1,"e":2,"d":[1],"x":1}"#,
+        r#"{"s":1,"e":9223372036854775807,"d":[1]}"#,
+        "{}",
+    ] {
+        assert!(read(wrong, decimal(10, 3), &node).is_err(), "{wrong}");
+    }
+    assert!(read(r#"{"s":1,"e":2,"d":[123]}"#, decimal(10, 3), &django).is_err());
+}
+
+#[test]
+fn what_drivers_and_prisma_make_of_dates_times_bytes_and_points() {
+    let mut node = rules(false, true);
+    let bytes = TypeKind::Bytes { max_bytes: None };
+    assert_eq!(read(r#"{"0":1,"1":255}"#, bytes.clone(), &node), Ok(Value::Bytes(vec![1, 255])));
+    assert!(read(r#"{"0":256}"#, bytes.clone(), &node).is_err());
+    assert!(read(r#"{"1":1}"#, bytes.clone(), &node).is_err());
+    assert!(read("{}", bytes, &node).is_err());
+    let time = TypeKind::Time { zoned: false, precision: 6 };
+    assert_eq!(read("\"1970-01-01T10:20:30.000Z\"", time.clone(), &node), text("10:20:30"));
+    assert!(read("\"1970-01-02T10:20:30.000Z\"", time.clone(), &node).is_err());
+    assert!(read("\"1970-01-01T10:20:30Z\"", time, &rules(true, true)).is_err());
+    let day = "\"2024-06-30T22:00:00.000Z\"";
+    assert!(read(day, TypeKind::Date, &node).is_err());
+    node.timezone = Some(TimeZone::get("Europe/Berlin").expect("a zone of the bundled database"));
+    assert_eq!(read(day, TypeKind::Date, &node), text("2024-07-01"));
+    assert_eq!(read("\"2024-07-01T00:00:00.000Z\"", TypeKind::Date, &node), text("2024-07-01"));
+    assert!(read("\"2024-06-30T23:00:00.000Z\"", TypeKind::Date, &node).is_err());
+    let point = |json: &str| {
+        let data_type = ColumnType { declared: "point".to_owned(), kind: TypeKind::Other };
+        let column = Column { data_type, nullable: true, ..Column::default() };
+        coerce(&RawJson::parse(json, 4).expect("valid"), &column, How::default(), &node).map_err(|unfit| unfit.why)
+    };
+    assert_eq!(point(r#"{"x":1.50,"y":-2}"#), text("(1.50,-2)"));
+    assert!(point(r#"{"x":1.50}"#).is_err() && point(r#"{"x":"1","y":2}"#).is_err());
+}
+
+/// Reads a CSV cell, as a file of one column and one record.
+fn read_cell(cell: &str, data_type: ColumnType, rules: &Rules) -> Result<Value, String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, format!("c\n{cell}\n")).expect("a file in it");
+    let source = relink_export::Source::open(&path, &relink_export::OpenOptions::default()).expect("CSV");
+    let index = source.index(&mut |_| {}).expect("sound CSV");
+    let mut reader = source.records(&index.runs[0]);
+    let record = reader.next().expect("a record").expect("as it was indexed");
+    let column = Column { name: "c".to_owned(), data_type, nullable: true, ..Column::default() };
+    let fields = record.fields().expect("sound names");
+    coerce(&fields.fields[0].1, &column, How::default(), rules).map_err(|unfit| unfit.why)
+}
+
+#[test]
+fn cells_of_csv_are_text_that_the_column_gives_its_type() {
+    let (strict, lax) = (rules(false, true), rules(false, false));
+    let declared = |declared: &str, kind: TypeKind| ColumnType { declared: declared.to_owned(), kind };
+    let strictly = |cell: &str, kind: TypeKind| read_cell(cell, declared("test", kind), &strict);
+    assert_eq!(strictly("", BIGINT), Ok(Value::Null));
+    assert!(strictly("\"\"", BIGINT).is_err());
+    assert_eq!(strictly("9007199254740993", BIGINT), Ok(Value::Int(9_007_199_254_740_993)));
+    assert_eq!(strictly("12.30", decimal(10, 2)), text("12.30"));
+    assert!(strictly("12.345", decimal(10, 2)).is_err());
+    assert_eq!(strictly("0.1", TypeKind::Float { bits: 64 }), Ok(Value::Float(0.1)));
+    for (cell, value) in [("t", true), ("f", false), ("TRUE", true), ("0", false), ("\"1\"", true)] {
+        assert_eq!(strictly(cell, TypeKind::Boolean), Ok(Value::Bool(value)), "{cell}");
+    }
+    assert!(strictly("yes", TypeKind::Boolean).is_err());
+    let tinyint = || declared("tinyint(1)", TypeKind::Boolean);
+    assert_eq!(read_cell("2", tinyint(), &strict), Ok(Value::Int(2)));
+    assert_eq!(read_cell("true", tinyint(), &strict), Ok(Value::Bool(true)));
+    assert_eq!(strictly("2024-02-29", TypeKind::Date), text("2024-02-29"));
+    assert_eq!(strictly("2024-01-02 03:04:05.5+01", INSTANT), text("2024-01-02 02:04:05.500000+00:00"));
+    let plain = || TypeKind::Text { max_chars: None, max_bytes: None, fixed: false };
+    assert_eq!(strictly("\"\"", plain()), text(""));
+    assert_eq!(strictly("NULL", plain()), text("NULL"));
+    assert_eq!(strictly("007", plain()), text("007"));
+    assert_eq!(strictly("\\x0001ff", TypeKind::Bytes { max_bytes: None }), Ok(Value::Bytes(vec![0, 1, 255])));
+    // The document itself, whatever the database keeps it as.
+    for rules in [&strict, &lax] {
+        let json = |cell: &str| read_cell(cell, declared("json", TypeKind::Json), rules);
+        assert_eq!(json("\"{\"\"a\"\": 1}\""), text("{\"a\": 1}"));
+        assert_eq!(json("5"), text("5"));
+        assert!(json("five").is_err());
+    }
+    let array = || TypeKind::Array { element: Box::new(ColumnType { declared: "text".to_owned(), kind: plain() }) };
+    assert_eq!(strictly("\"{a,b}\"", array()), text("{a,b}"));
+    assert_eq!(strictly("\"[\"\"a\"\",null]\"", array()), text("{\"a\",NULL}"));
+    // SQLite's dates are what was written.
+    assert_eq!(read_cell("1700000000", declared("datetime", TIMESTAMP), &lax), Ok(Value::Int(1_700_000_000)));
+    assert_eq!(read_cell("2024-01-02 03:04", declared("datetime", TIMESTAMP), &lax), text("2024-01-02 03:04"));
+    assert_eq!(read_cell("7", declared("", TypeKind::Dynamic), &lax), text("7"));
 }
 
 #[test]

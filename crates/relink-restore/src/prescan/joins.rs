@@ -3,17 +3,17 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use relink_model::{Catalog, Column, RelationId, Value};
+use relink_model::{Catalog, Column, Mode, OnDangling, RelationId, Value};
 
 use super::{Needs, Scanner, unresolved_finding};
 use crate::{
-    Error, Mode, code,
+    Error, code,
     decode::{Cell, Row},
-    findings::{Spot, finding},
+    findings::{Handling, Spot, finding},
     index::{IndexId, IndexRegistry},
     key::{Comparison, Found, Key, Ordinal},
     mapping::{JoinField, Mapping},
-    state::{External, Resolution, State},
+    state::{External, RelationState, Resolution, State},
     stream::{self, Order},
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct JoinRow {
     pub(crate) source: Value,
     /// The element's side.
     pub(crate) target: Value,
+    /// The record that the element is, where the export holds it.
+    pub(crate) record: Option<Ordinal>,
 }
 
 impl Scanner<'_> {
@@ -38,6 +40,11 @@ impl Scanner<'_> {
             self.mapping.behind_natural_keys(field.target, &mut targets);
         }
         self.find_rows(targets.into_iter()).await?;
+        if fields.iter().any(|(source, _)| self.policies.of(*source).mode == Mode::Replace) {
+            let state = self.state.relation_mut(join);
+            state.cleared = true;
+            state.has_rows = false;
+        }
         let explicit = self.state.relation(join).records();
         let mut next = explicit as Ordinal;
         for (source, field) in fields {
@@ -53,19 +60,21 @@ impl Scanner<'_> {
                 }
                 self.existing_pairs(&joining, &rows, &made, next).await?;
                 next += made.len() as Ordinal;
+                self.state.keep_within_budget()?;
             }
         }
+        let decided = self.decisions.and_then(|decisions| decisions.of(join)).map(|decided| decided.first_join_number);
         let first = match self.state.relation(join).numbered {
+            Some(_) if decided.is_some() => decided.unwrap_or_default(),
             Some(column) => {
-                let count = self.state.relation(join).nameless.len() as u64 + u64::from(next) - explicit;
-                self.reserve(join, column, count).await?.unwrap_or(0)
+                let count = u64::from(next) - explicit;
+                if count == 0 { 0 } else { self.reserve(join, column, count).await?.unwrap_or(0) }
             }
             None => 0,
         };
         let state = self.state.relation_mut(join);
         state.join_rows = u64::from(next) - explicit;
-        // Explicit records without a number took the first free ones.
-        state.first_join_number = first + state.nameless.len() as i64;
+        state.first_join_number = first;
         Ok(())
     }
 
@@ -114,11 +123,22 @@ impl Scanner<'_> {
                     let relation = &catalog.relation(row.shape.relation).name;
                     let target = &catalog.relation(field.target).name;
                     let mut found = unresolved_finding(relation, target, &super::describe(&cell), &why);
+                    self.name_filter(field.target, &mut found);
                     found.field = name.map(str::to_owned);
                     found.constraint = Some(catalog.relation(field.join).name.to_string());
                     let offset = self.value_offset(row, name)?;
                     let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: name };
-                    self.findings.add(found, Some(spot), None)?;
+                    let dangling = matches!(why, Resolution::Missing | Resolution::External);
+                    match self.on_dangling {
+                        OnDangling::Null if dangling => {
+                            self.findings.add_handled(found, Handling::Nulls, Some(spot), None)?;
+                        }
+                        OnDangling::Reject if dangling => {
+                            self.reject(row, &found);
+                            self.findings.add_handled(found, Handling::Rejects, Some(spot), None)?;
+                        }
+                        _ => self.fault(row, found, Some(spot), None)?,
+                    }
                 }
             }
         }
@@ -133,12 +153,20 @@ impl Scanner<'_> {
         made: &[(usize, JoinRow)],
         first: Ordinal,
     ) -> Result<(), Error> {
+        if let Some(decisions) = self.decisions {
+            let held = decisions.of(joining.field.join).map(|decided| &decided.existing);
+            let ordinals = first..first + made.len() as Ordinal;
+            let held = ordinals.filter(|ordinal| held.is_some_and(|held| held.contains_key(ordinal)));
+            self.state.relation_mut(joining.field.join).existing.extend(held);
+            return Ok(());
+        }
         let Joining { field, pair, .. } = *joining;
         let join = field.join;
         let mut held = vec![false; made.len()];
         for (held, (at, _)) in held.iter_mut().zip(made) {
             let row = &rows[*at];
-            *held = self.state.relation(row.shape.relation).existing.contains(&row.ordinal);
+            let source = row.shape.relation;
+            *held = self.policies.of(source).mode == Mode::Skip && self.state.relation(source).exists(row.ordinal);
         }
         if let (true, Some(pair)) = (self.state.relation(join).has_rows, pair) {
             let columns = self.registry.spec(pair).columns.clone();
@@ -148,8 +176,8 @@ impl Scanner<'_> {
                     continue;
                 }
                 held[at] = true;
-                if self.mode == Mode::Insert {
-                    let (row, made) = (&rows[made[at].0], &made[at].1);
+                let (row, made) = (&rows[made[at].0], &made[at].1);
+                if self.policies.of(row.shape.relation).mode == Mode::Insert {
                     let catalog = Arc::clone(&self.catalog);
                     let message = format!("the target holds the row ({}, {}) already", made.source, made.target);
                     let mut found = finding(code::EXISTING_ROW, &catalog.relation(join).name, message);
@@ -161,7 +189,7 @@ impl Scanner<'_> {
                         offset: row.offset,
                         field: join_name(row, field),
                     };
-                    self.findings.add(found, Some(spot), None)?;
+                    self.fault(row, found, Some(spot), None)?;
                 }
             }
         }
@@ -201,6 +229,21 @@ impl<'a> Joining<'a> {
         let pair = pair.or_else(|| registry.find(field.join, &[field.target_column, field.source_column]));
         Self { field, explicit, pair }
     }
+
+    /// Whether records of the join table are filed under the pairs that their rows end up with.
+    pub(crate) fn files_rows(&self, registry: &IndexRegistry, join: &RelationState) -> bool {
+        self.pair.is_some_and(|pair| !registry.spec(pair).files_original_values() || !join.moved)
+    }
+
+    /// Whether the export holds this row of the join table as a record of its own.
+    pub(crate) fn is_record(&self, registry: &IndexRegistry, state: &State, source: &Value, target: &Value) -> bool {
+        let (Some(pair), true) = (self.pair, self.explicit > 0) else { return false };
+        let spec = registry.spec(pair);
+        let made = JoinRow { source: source.clone(), target: target.clone(), record: None };
+        let values = pair_values(&spec.columns, self.field, &made);
+        let key = Key::with_nulls(values.iter().zip(&spec.comparisons));
+        state.indexes[pair.0].records.get(&key) != Found::Nowhere
+    }
 }
 
 /// What becomes of an element of a list.
@@ -234,26 +277,25 @@ pub(crate) fn elements(context: &Context<'_>, joining: &Joining<'_>, row: &Row) 
 }
 
 fn element(context: &Context<'_>, joining: &Joining<'_>, source: Option<&Value>, cell: &Cell) -> Element {
-    let target = match resolve(context, joining.field, cell) {
-        Resolution::Record(_, value) | Resolution::Target(value) => match (value, cell) {
-            (Some(mut values), _) if !values.is_empty() => values.swap_remove(0),
-            (None, Cell::Value(value)) => value.clone(),
-            _ => return Element::Left,
-        },
-        why @ (Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed | Resolution::Unkeyed) => {
-            return Element::Unresolved(why);
-        }
-        Resolution::Pending | Resolution::Need(..) => return Element::Left,
+    let (record, value) = match resolve(context, joining.field, cell) {
+        Resolution::Record(ordinal, value) => (Some(ordinal), value),
+        Resolution::Target(value) => (None, value),
+        why @ (Resolution::Missing
+        | Resolution::External
+        | Resolution::Ambiguous
+        | Resolution::Unnamed
+        | Resolution::Unkeyed) => return Element::Unresolved(why),
+        Resolution::Pending | Resolution::Numbered(_) | Resolution::Need(..) => return Element::Left,
+    };
+    let target = match (value, cell) {
+        (Some(mut values), _) if !values.is_empty() => values.swap_remove(0),
+        (None, Cell::Value(value)) => value.clone(),
+        _ => return Element::Left,
     };
     let Some(source) = source else { return Element::Unresolved(Resolution::Unkeyed) };
-    let made = JoinRow { source: source.clone(), target };
-    if let (true, Some(pair)) = (joining.explicit > 0, joining.pair) {
-        let spec = context.registry.spec(pair);
-        let values = pair_values(&spec.columns, joining.field, &made);
-        let key = Key::with_nulls(values.iter().zip(&spec.comparisons));
-        if context.state.indexes[pair.0].records.get(&key) != Found::Nowhere {
-            return Element::Left;
-        }
+    let made = JoinRow { source: source.clone(), target, record };
+    if joining.is_record(context.registry, context.state, &made.source, &made.target) {
+        return Element::Left;
     }
     Element::Row(made)
 }

@@ -2,34 +2,45 @@
 //! each key, resolves each reference in the export or in the target, finds the rows that exist already, and reports every problem
 //! together. It writes nothing; its lookups run in the restore's own transaction.
 
+mod conditions;
 mod identity;
 pub(crate) mod joins;
 mod nameless;
+mod polymorphic;
 mod tree;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use indexmap::IndexMap;
 use relink_db::Connection;
 use relink_export::{Run, Source};
 use relink_graph::{EdgeRef, LoadOrder, LoadStep};
-use relink_model::{Catalog, Enforcement, Finding, MatchKind, RelationId, RelationName, Value};
+use relink_model::{
+    Catalog, Enforcement, Finding, Ids, MatchKind, Mode, OnDangling, OnError, Relation, RelationId, RelationName,
+    Severity, Value,
+};
 
 use crate::{
-    Error, Event, Mode, Phase, Request, code,
+    Error, Event, Phase, Request, code,
     decode::{Cell, Decoder, Problem, Row, excerpt},
-    findings::{Findings, Spot, finding},
+    findings::{Findings, Handling, Spot, finding},
     index::{IndexId, IndexRegistry, Roles},
+    journal::Decisions,
     key::{Key, Ordinal},
     mapping::{JoinField, Mapping},
+    memory::Budget,
+    options::Policies,
     per_relation,
+    polymorphic::{GenericSlot, in_form_of},
     rows::RowEdge,
-    state::{self, External, Position, Resolution, State},
+    shape::{ReferenceSlot, Shape},
+    state::{self, External, Fresh, Reject, Resolution, State},
     stream::{self, Order},
 };
 
@@ -53,8 +64,14 @@ pub(crate) struct Scanner<'a> {
     pub(crate) source: Source,
     /// The runs of each relation's records.
     pub(crate) runs: Vec<Vec<Run>>,
-    pub(crate) mode: Mode,
+    pub(crate) policies: Arc<Policies>,
+    on_error: OnError,
+    on_dangling: OnDangling,
+    /// Relations that labels of the export name, those of empty tables included.
+    present: HashSet<RelationId>,
     interrupted: &'a AtomicBool,
+    /// What an earlier run decided, where this one goes on with it.
+    pub(crate) decisions: Option<&'a Decisions>,
     pub(crate) state: State,
     pub(crate) findings: Findings,
     /// Relations of which it is known whether they hold rows.
@@ -77,7 +94,27 @@ struct Work {
     identified: bool,
 }
 
-type Needs = HashMap<IndexId, HashMap<Key, Vec<Value>>>;
+impl Work {
+    /// Whether nothing is left to find out.
+    fn is_done(&self) -> bool {
+        self.identified && !self.settled.contains(&false)
+    }
+
+    /// Whether the references that fill these slots have been followed.
+    fn is_ready(&self, slots: &[usize]) -> bool {
+        let waits = |(reference, settled): (&ReferenceSlot, &bool)| {
+            !settled && reference.slots.iter().any(|slot| slots.contains(slot))
+        };
+        let (references, generics) = self.settled.split_at(self.row.shape.references.len());
+        let follows = |(slot, settled): (&GenericSlot, &bool)| !settled && slots.contains(&slot.id_slot);
+        !self.settled.contains(&false)
+            || !self.row.shape.references.iter().zip(references).any(waits)
+                && !self.row.shape.generics.iter().zip(generics).any(follows)
+    }
+}
+
+/// In the order in which they came up, so that two runs ask, and spill, the same.
+type Needs = BTreeMap<IndexId, IndexMap<Key, Vec<Value>>>;
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(
@@ -85,9 +122,12 @@ impl<'a> Scanner<'a> {
         decoder: Arc<Decoder>,
         runs: Vec<Vec<Run>>,
         request: &Request<'a>,
+        policies: Arc<Policies>,
+        present: HashSet<RelationId>,
         findings: Findings,
     ) -> Self {
-        let state = State::new(&decoder.catalog, &decoder.registry, &decoder.mapping);
+        let budget = Budget::new(request.options.memory_bytes);
+        let state = State::new(&decoder.catalog, &decoder.registry, &decoder.mapping, Arc::clone(&policies), &budget);
         Self {
             connection,
             catalog: Arc::clone(&decoder.catalog),
@@ -98,8 +138,12 @@ impl<'a> Scanner<'a> {
             asked: HashSet::new(),
             source: request.source.clone(),
             runs,
-            mode: request.mode,
+            policies,
+            on_error: request.options.on_error,
+            on_dangling: request.options.on_dangling,
+            present,
             interrupted: request.interrupted,
+            decisions: None,
             state,
             edges: Vec::new(),
             component: Vec::new(),
@@ -110,11 +154,22 @@ impl<'a> Scanner<'a> {
 
     /// Reads everything in load order.
     pub(crate) async fn run(mut self, order: &LoadOrder, events: &mut dyn FnMut(Event)) -> Result<Survey, Error> {
+        for id in self.present.clone() {
+            self.state.relation_mut(id).cleared = self.policies.of(id).mode == Mode::Replace;
+        }
         let looked_at = self.looked_at();
         self.find_rows(looked_at.into_iter()).await?;
+        for id in self.present.clone() {
+            let ids = self.policies.of(id).ids;
+            let state = self.state.relation_mut(id);
+            // In an empty table every id is free.
+            state.allots = state.fresh.is_some() && (ids == Ids::New || ids == Ids::Remap && state.has_rows);
+            state.moved |= state.allots;
+        }
         for (id, _) in self.catalog.clone().iter() {
             // Relations without records are complete from the start: what they lack, only the target can have.
             self.state.relation_mut(id).scanned = self.runs[id.index()].is_empty();
+            self.state.relation_mut(id).settled = self.runs[id.index()].is_empty();
             if self.runs[id.index()].is_empty() {
                 self.file_tree(id).await?;
             }
@@ -124,6 +179,7 @@ impl<'a> Scanner<'a> {
         for step in &order.steps {
             edges.push(self.step(step, &mut done, events).await?);
         }
+        self.check_polymorphic().await?;
         Ok(Survey { state: self.state, findings: self.findings, edges, joins: self.joins })
     }
 
@@ -141,8 +197,24 @@ impl<'a> Scanner<'a> {
         for relation in &step.relations {
             self.state.relation_mut(*relation).scanned = true;
         }
-        let pending = std::mem::take(&mut self.pending);
-        self.settle(pending, true).await?;
+        let mut pending = std::mem::take(&mut self.pending);
+        loop {
+            let before = progress(&pending);
+            self.settle(&mut pending).await?;
+            let mut allotted = false;
+            for relation in &step.relations {
+                allotted |= self.allot(*relation).await?;
+            }
+            if pending.iter().all(Work::is_done) || progress(&pending) == before && !allotted {
+                break;
+            }
+        }
+        self.conclude(&mut pending).await?;
+        for relation in &step.relations {
+            self.allot(*relation).await?;
+            self.state.relation_mut(*relation).settled = true;
+        }
+        self.state.keep_within_budget()?;
         for relation in &step.relations {
             if let Some(fields) = self.joins.get(relation).cloned() {
                 self.join_rows(*relation, &fields).await?;
@@ -159,7 +231,8 @@ impl<'a> Scanner<'a> {
         let unknown: Vec<RelationId> = unknown.into_iter().collect();
         let question = |name: &str| format!("CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END AS found");
         for (id, found) in per_relation::ask(self.connection, &catalog, &unknown, question).await? {
-            self.state.relation_mut(id).has_rows = found == 1;
+            let state = self.state.relation_mut(id);
+            state.has_rows = found == 1 && !state.cleared;
         }
         Ok(())
     }
@@ -191,19 +264,29 @@ impl<'a> Scanner<'a> {
             }
             let chunk = chunk?;
             *done += chunk.len() as u64;
+            for (row, _) in &chunk {
+                self.state.relation_mut(id).positions.push(row.position());
+            }
+            let chunk = self.ask_conditions(id, chunk).await?;
             let mut works = Vec::with_capacity(chunk.len());
             for (row, problems) in chunk {
                 works.push(self.enter(row, problems)?);
             }
-            self.settle(works, false).await?;
+            self.settle(&mut works).await?;
+            self.pending.extend(works.into_iter().filter(|work| !work.is_done()));
+            self.state.keep_within_budget()?;
             events(Event::Progress { phase: Phase::PreScan, done: *done });
         }
+        self.recover_ids(id).await?;
         self.allot(id).await?;
-        self.file_tree(id).await
+        self.state.keep_within_budget()?;
+        self.file_tree(id).await?;
+        self.state.keep_within_budget()
     }
 
     /// Takes a row in: its position, its problems, and its own keys.
-    fn enter(&mut self, row: Row, problems: Vec<Problem>) -> Result<Work, Error> {
+    fn enter(&mut self, mut row: Row, problems: Vec<Problem>) -> Result<Work, Error> {
+        self.findings.drift.record(&mut row);
         let id = row.shape.relation;
         let catalog = Arc::clone(&self.catalog);
         let name = &catalog.relation(id).name;
@@ -218,17 +301,16 @@ impl<'a> Scanner<'a> {
             found.field.clone_from(&problem.field);
             found.help = problem.help;
             if problem.code == code::JSON_IN_TEXT {
-                found.severity = relink_model::Severity::Warning;
+                found.severity = Severity::Warning;
             }
-            self.findings.add(found, Some(spot), None)?;
+            self.fault(&row, found, Some(spot), None)?;
         }
         let state = self.state.relation_mut(id);
         if row.cells.contains(&Cell::Allotted) {
-            state.nameless.push(row.ordinal);
+            state.nameless.insert(row.ordinal);
         }
-        state.positions.push(Position { offset: row.offset, file_ordinal: row.file_ordinal, label: row.label });
         let mut work = Work {
-            settled: vec![false; row.shape.references.len()],
+            settled: vec![false; row.shape.references.len() + row.shape.generics.len()],
             filed: vec![false; row.shape.indexes.len()],
             identified: false,
             row,
@@ -255,10 +337,13 @@ impl<'a> Scanner<'a> {
         let shape = Arc::clone(&work.row.shape);
         for (at, (index, slots)) in shape.indexes.iter().enumerate() {
             let spec = registry.spec(*index);
-            if work.filed[at] || original && !spec.files_original_values() {
+            let by_original = spec.files_original_values();
+            let outside = work.row.outside.contains(index);
+            if work.filed[at] || outside || original && !by_original || !original && !work.is_ready(slots) {
                 continue;
             }
-            let Some(values) = work.row.values(slots) else { continue };
+            let values = if by_original { work.row.given_values(slots) } else { work.row.values(slots) };
+            let Some(values) = values else { continue };
             work.filed[at] = true;
             let parts = values.iter().copied().zip(&spec.comparisons);
             let key = match Key::of(parts.clone()) {
@@ -267,7 +352,7 @@ impl<'a> Scanner<'a> {
                 None => continue,
             };
             let has_null = values.iter().any(|value| value.is_null());
-            let first = self.state.indexes[index.0].records.insert(key, work.row.ordinal);
+            let first = self.state.indexes[index.0].records.insert(&key, work.row.ordinal);
             if let Some(first) = first {
                 let alike = unique_name(&spec.roles, has_null).or_else(|| {
                     // Without a primary key of its own a record is what its natural key says: twice the same is one too many.
@@ -281,13 +366,15 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        if self.state.relation(shape.relation).existing.contains(&work.row.ordinal) {
-            // The row that exists keeps its own values.
+        let state = &mut self.state.relations[shape.relation.index()];
+        if state.exists(work.row.ordinal) {
+            // What becomes of the row that exists was settled when it was found.
             return Ok(());
         }
+        let allotted = state.allots.then_some(state.fresh).flatten().map(Fresh::column);
         for (slot, column) in shape.columns.iter().enumerate() {
-            if let Cell::Value(value) = &work.row.cells[slot] {
-                self.state.relations[shape.relation.index()].set_final(*column, work.row.ordinal, value);
+            if let (Cell::Value(value), true) = (&work.row.cells[slot], allotted != Some(*column)) {
+                state.set_final(*column, work.row.ordinal, value);
             }
         }
         Ok(())
@@ -303,7 +390,7 @@ impl<'a> Scanner<'a> {
     ) -> Result<(), Error> {
         let catalog = Arc::clone(&self.catalog);
         let name = &catalog.relation(row.shape.relation).name;
-        let position = self.state.relation(row.shape.relation).positions[first as usize];
+        let position = self.state.relation(row.shape.relation).positions.get(first);
         let mut found = finding(code::DUPLICATE_KEY, name, format!("{shown} stands in another record already"));
         found.constraint = Some(constraint.to_owned());
         found.help = Some("remove one of the two records, or give one of them another key".to_owned());
@@ -313,35 +400,37 @@ impl<'a> Scanner<'a> {
         let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
         let other =
             Spot { label: position.label, file_ordinal: position.file_ordinal, offset: position.offset, field: None };
-        Ok(self.findings.add(found, Some(spot), Some(other))?)
+        self.fault(row, found, Some(spot), Some(other))
     }
 
-    /// Resolves the references of these rows, files them, and finds those that exist. Rows that may refer to records not read yet wait
-    /// for the end of the component, unless this is it.
-    async fn settle(&mut self, mut works: Vec<Work>, last: bool) -> Result<(), Error> {
+    /// Resolves the references of these rows, files them, and finds those that exist, as far as that can be done by now: rows that may refer to
+    /// records not read yet have to wait for the end of the component.
+    async fn settle(&mut self, works: &mut [Work]) -> Result<(), Error> {
         // A row that is settled may be what the natural key of another goes through, so this repeats until nothing changes any more.
-        let waits = |works: &[Work]| works.iter().any(|work| work.settled.contains(&false));
         loop {
-            let before = progress(&works);
-            self.resolve_all(&mut works, false).await?;
-            for work in &mut works {
+            let before = progress(works);
+            self.resolve_all(works, false).await?;
+            for work in works.iter_mut() {
                 self.file(work, false)?;
             }
-            if !waits(&works) || progress(&works) == before {
-                break;
+            self.identify(works).await?;
+            if works.iter().all(Work::is_done) || progress(works) == before {
+                return Ok(());
             }
         }
-        if last && waits(&works) {
-            self.resolve_all(&mut works, true).await?;
-            for work in &mut works {
-                self.file(work, false)?;
-            }
+    }
+
+    /// Ends what is left of a component: what leads nowhere now is reported.
+    async fn conclude(&mut self, works: &mut [Work]) -> Result<(), Error> {
+        if works.iter().all(Work::is_done) {
+            return Ok(());
         }
-        self.identify(&mut works).await?;
-        if !last {
-            self.pending.extend(works.into_iter().filter(|work| work.settled.contains(&false)));
+        self.resolve_all(works, true).await?;
+        for work in works.iter_mut() {
+            work.settled.fill(true);
+            self.file(work, false)?;
         }
-        Ok(())
+        self.identify(works).await
     }
 
     /// Resolves what can be resolved, with as many rounds of lookups as natural keys are nested; `report`: what leads nowhere
@@ -396,6 +485,14 @@ impl<'a> Scanner<'a> {
             let inside = self.component.contains(&reference.target);
             match resolution {
                 Resolution::Pending => continue,
+                // The number matters only where the reference is part of a key.
+                Resolution::Numbered(_) if keyed(&shape, &reference.slots) => {
+                    if report {
+                        self.unresolved(&mut work.row, at, &Resolution::Unkeyed)?;
+                    }
+                    continue;
+                }
+                Resolution::Numbered(ordinal) => self.note_edge(&work.row, reference.key, reference.target, ordinal),
                 Resolution::Missing if inside && !report => continue,
                 Resolution::Need(index, values) => {
                     let comparisons = &self.registry.spec(index).comparisons;
@@ -408,16 +505,53 @@ impl<'a> Scanner<'a> {
                     self.follow(work, &reference.slots, natural.is_some(), value);
                 }
                 Resolution::Target(value) => self.follow(work, &reference.slots, natural.is_some(), value),
-                Resolution::Missing | Resolution::Ambiguous | Resolution::Unnamed | Resolution::Unkeyed => {
-                    self.unresolved(&work.row, at, &resolution)?;
-                    if let Some((slot, _)) = natural {
-                        work.row.cells[slot] = Cell::Bad;
+                Resolution::Missing
+                | Resolution::External
+                | Resolution::Ambiguous
+                | Resolution::Unnamed
+                | Resolution::Unkeyed => self.unresolved(&mut work.row, at, &resolution)?,
+            }
+            work.settled[at] = true;
+        }
+        self.resolve_generics(work, report, needs);
+        Ok(())
+    }
+
+    /// Follows the polymorphic references that are part of a key; the others are looked at when everything has been read.
+    fn resolve_generics(&mut self, work: &mut Work, report: bool, needs: &mut Needs) {
+        let shape = Arc::clone(&work.row.shape);
+        let mapping = Arc::clone(&self.mapping);
+        let Some(polymorphic) = mapping.polymorphic(shape.relation) else { return };
+        for (at, slot) in (shape.references.len()..).zip(&shape.generics) {
+            if work.settled[at] {
+                continue;
+            }
+            let of_type = |reference: &&ReferenceSlot| reference.slots.contains(&slot.type_slot);
+            let waits =
+                shape.references.iter().enumerate().any(|(at, reference)| of_type(&reference) && !work.settled[at]);
+            if keyed(&shape, &[slot.id_slot]) && !report {
+                if waits {
+                    continue;
+                }
+                match polymorphic.resolve(&self.state, &self.registry, &self.catalog, &work.row, *slot) {
+                    Some((_, Resolution::Pending | Resolution::Numbered(_))) => continue,
+                    Some((_, Resolution::Need(index, values))) => {
+                        let key = Key::with_nulls(values.iter().zip(&self.registry.spec(index).comparisons));
+                        needs.entry(index).or_default().insert(key, values);
+                        continue;
                     }
+                    Some((_, Resolution::Record(_, Some(value)) | Resolution::Target(Some(value)))) => {
+                        let value = match work.row.given_value(slot.id_slot) {
+                            Some(old) => in_form_of(old, value[0].clone()),
+                            None => value[0].clone(),
+                        };
+                        self.follow(work, &[slot.id_slot], false, Some(vec![value]));
+                    }
+                    _ => {}
                 }
             }
             work.settled[at] = true;
         }
-        Ok(())
     }
 
     /// Puts the referenced row's own values in place of the reference, where they are others.
@@ -445,7 +579,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reports a reference that leads nowhere, or to several rows.
-    fn unresolved(&mut self, row: &Row, at: usize, resolution: &Resolution) -> Result<(), Error> {
+    fn unresolved(&mut self, row: &mut Row, at: usize, resolution: &Resolution) -> Result<(), Error> {
         let catalog = Arc::clone(&self.catalog);
         let shape = Arc::clone(&row.shape);
         let reference = &shape.references[at];
@@ -456,17 +590,69 @@ impl<'a> Scanner<'a> {
         let field = reference.slots.first().and_then(|slot| shape.field_of(*slot)).map(str::to_owned);
         let shown = shown.join(", ");
         let mut found = unresolved_finding(&relation.name, target, &shown, resolution);
+        self.name_filter(reference.target, &mut found);
         found.constraint =
             Some(foreign_key.name.as_ref().map_or_else(|| foreign_key.describe(&relation.name), ToString::to_string));
         found.field.clone_from(&field);
         // Without the row that a natural key names there is no value to write, whoever enforces the key.
         let natural = reference.slots.iter().any(|slot| matches!(row.cells[*slot], Cell::Natural(_)));
         if foreign_key.enforcement == Enforcement::NotEnforced && !natural {
-            found.severity = relink_model::Severity::Warning;
+            found.severity = Severity::Warning;
         }
         let offset = self.value_offset(row, field.as_deref())?;
         let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
-        Ok(self.findings.add(found, Some(spot), None)?)
+        let dangling = matches!(resolution, Resolution::Missing | Resolution::External);
+        let nulled = nullable_slots(relation, &shape, reference);
+        if dangling && self.on_dangling == OnDangling::Null && found.severity == Severity::Error && !nulled.is_empty() {
+            self.state.relations[shape.relation.index()].nulled.insert((row.ordinal, reference.key));
+            for slot in nulled {
+                row.cells[slot] = Cell::Value(Value::Null);
+            }
+            return Ok(self.findings.add_handled(found, Handling::Nulls, Some(spot), None)?);
+        }
+        if dangling && self.on_dangling == OnDangling::Reject && found.severity == Severity::Error {
+            self.reject(row, &found);
+            self.findings.add_handled(found, Handling::Rejects, Some(spot), None)?;
+        } else {
+            self.fault(row, found, Some(spot), None)?;
+        }
+        if natural {
+            row.cells[reference.slots[0]] = Cell::Bad;
+        }
+        Ok(())
+    }
+
+    /// Says which option leaves out records of the table that a reference leads to.
+    fn name_filter(&self, target: RelationId, found: &mut Finding) {
+        if let (Some(filter), Some(help)) = (self.decoder.selected.filter(target), &mut found.help) {
+            *help = format!("{filter} leaves out records of {}; {help}", self.catalog.relation(target).name);
+        }
+    }
+
+    /// Reports what is wrong with a record: it stops the restore, or the record is rejected.
+    fn fault(
+        &mut self,
+        row: &Row,
+        found: Finding,
+        spot: Option<Spot<'_>>,
+        other: Option<Spot<'_>>,
+    ) -> Result<(), Error> {
+        if found.severity == Severity::Error && self.on_error == OnError::Reject && found.code != code::UNKNOWN_FIELD {
+            self.reject(row, &found);
+            return Ok(self.findings.add_handled(found, Handling::Rejects, spot, other)?);
+        }
+        Ok(self.findings.add(found, spot, other)?)
+    }
+
+    fn reject(&mut self, row: &Row, found: &Finding) {
+        let reject = Reject {
+            code: found.code,
+            field: found.field.clone(),
+            message: found.message.clone(),
+            position: row.position(),
+            because_of: None,
+        };
+        self.state.relation_mut(row.shape.relation).rejected.entry(row.ordinal).or_insert(reject);
     }
 
     /// Where a field's value stands; the record's start where there is no field.
@@ -482,7 +668,7 @@ impl<'a> Scanner<'a> {
         for (index, keys) in needs {
             let keys: Vec<Vec<Value>> = keys.into_values().collect();
             for (key, external) in self.look_up(index, &keys).await? {
-                self.state.indexes[index.0].external.insert(key, external);
+                self.state.indexes[index.0].external.insert(&key, &external);
             }
         }
         Ok(())
@@ -498,7 +684,22 @@ impl<'a> Scanner<'a> {
 /// How much of these rows is settled and filed.
 fn progress(works: &[Work]) -> usize {
     let count = |done: &[bool]| done.iter().filter(|done| **done).count();
-    works.iter().map(|work| count(&work.settled) + count(&work.filed)).sum()
+    works.iter().map(|work| count(&work.settled) + count(&work.filed) + usize::from(work.identified)).sum()
+}
+
+/// Whether one of these slots is part of a key.
+fn keyed(shape: &Shape, slots: &[usize]) -> bool {
+    shape.indexes.iter().any(|(_, key)| key.iter().any(|slot| slots.contains(slot)))
+}
+
+/// The slots of a reference that can be NULL; of several, those that no other reference needs.
+pub(crate) fn nullable_slots(relation: &Relation, shape: &Shape, reference: &ReferenceSlot) -> Vec<usize> {
+    let nullable = |slot: &usize| relation.columns[shape.columns[*slot]].nullable;
+    let slots: Vec<usize> = reference.slots.iter().copied().filter(nullable).collect();
+    let shared =
+        |slot: &usize| shape.references.iter().any(|other| other.key != reference.key && other.slots.contains(slot));
+    let own: Vec<usize> = slots.iter().copied().filter(|slot| !shared(slot)).collect();
+    if own.is_empty() { slots } else { own }
 }
 
 /// The unique key that two records with equal values break.
@@ -518,6 +719,15 @@ fn unresolved_finding(relation: &RelationName, target: &RelationName, shown: &st
         let mut found = finding(code::UNNAMED_REFERENCE, relation, message);
         found.help =
             Some("export with --natural-foreign beside --natural-primary, or without --natural-primary".to_owned());
+        return found;
+    }
+    if *why == Resolution::External {
+        let message = format!("{shown} references {target} by id, and the export does not hold that row");
+        let mut found = finding(code::EXTERNAL_REFERENCE, relation, message);
+        found.help = Some(
+            "ids of the source may be other rows' in the target: export the row as well, refer to it by natural key, or say --external-refs key"
+                .to_owned(),
+        );
         return found;
     }
     if *why == Resolution::Unkeyed {

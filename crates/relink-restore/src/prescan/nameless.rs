@@ -6,8 +6,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use relink_export::{Format, Run};
-use relink_model::{RelationId, Severity, Value};
+use relink_export::{FormatFamily, Run};
+use relink_model::{Ids, RelationId, Severity, Value};
 
 use super::Scanner;
 use crate::{
@@ -21,36 +21,46 @@ use crate::{
 };
 
 impl Scanner<'_> {
-    /// Gives the records without an id the ids that references mean, if the order of records decides them. Whether it did; where
-    /// references exist that nothing decides, the relation is marked so.
-    pub(super) async fn recover_ids(&mut self, id: RelationId, column: usize) -> Result<bool, Error> {
-        let Some(index) = self.registry.find(id, &[column]) else { return Ok(false) };
-        if self.source.format() == Format::TableMap {
-            return Ok(false);
+    /// Gives the records without an id the ids that references mean, if the order of records decides them; where references exist that
+    /// nothing decides, the relation is marked so.
+    pub(super) async fn recover_ids(&mut self, id: RelationId) -> Result<(), Error> {
+        let Some(column) = self.state.relation(id).numbered else { return Ok(()) };
+        let Some(index) = self.registry.find(id, &[column]) else { return Ok(()) };
+        // Of several files, only a person knows in which order they were dumped.
+        let ordered =
+            self.source.format().family() == FormatFamily::Django && self.source.in_one_text(&self.runs[id.index()]);
+        if self.state.relation(id).nameless.is_empty() || !ordered {
+            return Ok(());
         }
         let referenced = self.referenced_ids(id, index).await?;
         if referenced.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         let state = self.state.relation(id);
         if referenced.len() != state.nameless.len() || state.records() != state.nameless.len() as u64 {
             self.state.relation_mut(id).unnamed = true;
-            return Ok(false);
+            return Ok(());
         }
-        let nameless: Vec<Ordinal> = state.nameless.clone();
+        let nameless: Vec<Ordinal> = state.nameless.iter().collect();
         self.warn_of_recovery(id, nameless.len())?;
-        self.refuse_taken_ids(id, index, &nameless, &referenced).await?;
+        let keeps = self.policies.of(id).ids == Ids::Keep;
+        // What a resumed restore finds there, it has written itself.
+        if keeps && self.decisions.is_none() {
+            self.refuse_taken_ids(id, index, &nameless, &referenced).await?;
+        }
         for (ordinal, value) in nameless.into_iter().zip(referenced) {
-            self.state.indexes[index.0].records.insert(Key::Int(value), ordinal);
+            self.state.indexes[index.0].records.insert(&Key::Int(value), ordinal);
             let state = self.state.relation_mut(id);
             state.highest_given = state.highest_given.max(Some(value));
             if state.existing.contains(&ordinal) {
                 state.moved |= state.final_value(column, ordinal) != Some(Value::Int(value));
-            } else {
+            } else if keeps {
                 state.set_final(column, ordinal, &Value::Int(value));
+            } else {
+                state.moved = true;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn warn_of_recovery(&mut self, id: RelationId, records: usize) -> Result<(), Error> {

@@ -1,0 +1,412 @@
+//! Carries a plan out inside the transaction that the caller opened, and neither commits nor rolls it back: each step inserts, then updates,
+//! then sets what had to wait. `batch` is the ladder, `update` changes rows that exist, `lists` fills join tables, `enforce` is
+//! about constraints.
+
+mod batch;
+mod enforce;
+mod lists;
+mod update;
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, atomic::Ordering},
+};
+
+use relink_db::{Connection, DbError, DbErrorKind, TransactionKind};
+use relink_export::Run;
+use relink_graph::{EdgeRef, Way};
+use relink_model::{Counts, OnError, Outcome, RelationId, Value};
+
+use self::batch::{Batches, HeldInsert, Insertion};
+use crate::{
+    Error, Event, Phase, Request, code,
+    decode::Decoder,
+    findings::{Findings, finding},
+    journal::{Cursor, Keeper},
+    key::Ordinal,
+    load,
+    mapping::JoinField,
+    plan::{Part, Step},
+    report::Rungs,
+    settled::{self, Origin},
+    state::State,
+    stream::{self, Order, Rows},
+};
+
+/// After so many refused rows nobody learns more from the next one.
+const REFUSED_ROWS_MAX: u64 = 1_000;
+
+/// What was loaded into one relation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) counts: Counts,
+    pub(crate) rungs: Rungs,
+    pub(crate) patched: u64,
+    pub(crate) deleted: u64,
+}
+
+/// References to be set once the rows of the cycle are in.
+type Patches = HashMap<EdgeRef, Vec<Vec<Value>>>;
+
+/// A record that the database refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) relation: RelationId,
+    pub(crate) ordinal: Ordinal,
+    pub(crate) error: DbError,
+}
+
+/// Commits on the way.
+pub(crate) struct Checkpoints<'a> {
+    /// After so many records.
+    pub(crate) every: u64,
+    /// Rows of each relation before the restore began.
+    pub(crate) before: &'a HashMap<RelationId, i64>,
+    pub(crate) keeper: &'a mut Keeper,
+    /// Becomes true with the first commit of all.
+    pub(crate) any: &'a mut bool,
+    /// Where the load stood at the last commit, and what it had come to.
+    pub(crate) committed: &'a mut Option<(Cursor, HashMap<RelationId, Loaded>)>,
+}
+
+/// From where a load goes on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Start {
+    pub(crate) cursor: Cursor,
+    pub(crate) loaded: HashMap<RelationId, Loaded>,
+}
+
+/// Carries out the steps.
+pub(crate) struct Loader<'a> {
+    connection: &'a mut dyn Connection,
+    decoder: Arc<Decoder>,
+    request: &'a Request<'a>,
+    runs: &'a [Vec<Run>],
+    joins: &'a HashMap<RelationId, Vec<(RelationId, JoinField)>>,
+    state: &'a State,
+    findings: &'a mut Findings,
+    /// Refused records are kept apart, to be rejected.
+    rejects: bool,
+    start: Cursor,
+    checkpoints: Option<Checkpoints<'a>>,
+    /// Records since the last commit.
+    uncommitted: u64,
+    /// Where the load stands.
+    cursor: Cursor,
+    /// What the step at hand does to constraints lasts as long as its transaction.
+    whole_step: bool,
+    pub(crate) loaded: HashMap<RelationId, Loaded>,
+    pub(crate) refusals: Vec<Refusal>,
+    targets: HashMap<(RelationId, Vec<usize>), Arc<relink_db::InsertTarget>>,
+    /// By address of the shape; shapes live as long as the decoder.
+    insertions: HashMap<usize, Insertion>,
+    patches: Patches,
+    held: Vec<HeldInsert>,
+    /// Relations of which rows went in while their foreign keys were put off.
+    unordered: BTreeSet<RelationId>,
+    /// A constraint as a whole does not hold; the transaction may take no more statements.
+    broken: bool,
+    /// Relations that the bulk path cannot load.
+    no_bulk: HashSet<RelationId>,
+    done: u64,
+    refused: u64,
+    /// Records that the database refused: what references them is not tried.
+    refused_rows: HashSet<(RelationId, Ordinal)>,
+}
+
+impl<'a> Loader<'a> {
+    #[expect(clippy::too_many_arguments, reason = "what a load works on, each used throughout")]
+    pub(crate) fn new(
+        connection: &'a mut dyn Connection,
+        decoder: Arc<Decoder>,
+        request: &'a Request<'a>,
+        runs: &'a [Vec<Run>],
+        joins: &'a HashMap<RelationId, Vec<(RelationId, JoinField)>>,
+        state: &'a State,
+        findings: &'a mut Findings,
+        start: Start,
+        checkpoints: Option<Checkpoints<'a>>,
+    ) -> Self {
+        Self {
+            connection,
+            decoder,
+            request,
+            runs,
+            joins,
+            state,
+            findings,
+            rejects: request.options.on_error == OnError::Reject,
+            start: start.cursor,
+            checkpoints,
+            uncommitted: 0,
+            cursor: start.cursor,
+            whole_step: false,
+            loaded: start.loaded,
+            refusals: Vec::new(),
+            targets: HashMap::new(),
+            insertions: HashMap::new(),
+            patches: HashMap::new(),
+            held: Vec::new(),
+            unordered: BTreeSet::new(),
+            broken: false,
+            no_bulk: HashSet::new(),
+            done: 0,
+            refused: 0,
+            refused_rows: HashSet::new(),
+        }
+    }
+
+    /// Carries out all steps, then makes deferred constraints fire. Whether rows were refused stands in the findings, or in `refusals`.
+    pub(crate) async fn run(&mut self, steps: &[Step], events: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        for (at, step) in steps.iter().enumerate().skip(self.start.step) {
+            self.cursor.step = at;
+            self.step(step, events).await?;
+            if self.has_enough() || self.broken {
+                return Ok(());
+            }
+            self.whole_step = false;
+            self.cursor = Cursor { step: at + 1, part: 0, done: 0 };
+            self.checkpoint().await?;
+        }
+        if self.refused == 0 {
+            self.fire_deferred().await?;
+            let catalog = Arc::clone(&self.decoder.catalog);
+            if self.broken {
+                return Ok(());
+            }
+            for relation in std::mem::take(&mut self.unordered) {
+                let keys = 0..catalog.relation(relation).foreign_keys.len();
+                let keys: Vec<EdgeRef> = keys.map(|key| EdgeRef { referencing: relation, key }).collect();
+                self.revalidate(&keys).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether so much went wrong that going on teaches nothing.
+    fn has_enough(&self) -> bool {
+        !self.rejects && self.refused >= REFUSED_ROWS_MAX
+    }
+
+    async fn step(&mut self, step: &Step, events: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.decoder.catalog);
+        let keys_of = |keys: &[EdgeRef]| -> Vec<_> {
+            keys.iter().map(|key| (catalog.relation(key.referencing), key.foreign_key(&catalog))).collect()
+        };
+        self.whole_step = step.way.is_some();
+        match &step.way {
+            Some(Way::Defer { keys, .. }) => self.connection.defer(&keys_of(keys)).await?,
+            Some(Way::Suspend { keys, .. }) => self.connection.suspend(&keys_of(keys)).await?,
+            _ => {}
+        }
+        for (at, part) in step.parts(self.state, self.runs, self.joins).into_iter().enumerate() {
+            if self.refused > 0 && !self.rejects && matches!(part, Part::Updates(_)) {
+                return Ok(());
+            }
+            if !self.begins(at) {
+                continue;
+            }
+            match part {
+                Part::Records(relation) => {
+                    let runs = self.runs[relation.index()].clone();
+                    self.records(relation, step, Order::File(runs), events).await?;
+                }
+                Part::Stretch(relation, rows) => self.records(relation, step, Order::Rows(rows), events).await?,
+                Part::Lists(relation) => self.lists(relation, &self.joins[&relation], events).await?,
+                Part::Updates(relation) => self.updates(relation, step, events).await?,
+            }
+        }
+        if self.refused > 0 && !self.rejects {
+            return Ok(());
+        }
+        self.insert_held().await?;
+        if self.refused > 0 {
+            return Ok(());
+        }
+        self.patch(&step.nulls).await?;
+        if let Some(Way::Suspend { keys, .. }) = &step.way {
+            if let Err(error) = self.connection.resume().await {
+                return self.broken_constraint(error);
+            }
+            self.revalidate(keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins a part of the step, unless an earlier run has done with it.
+    fn begins(&mut self, part: usize) -> bool {
+        let here = Cursor { step: self.cursor.step, part, done: 0 };
+        if self.start.step == here.step && part < self.start.part {
+            return false;
+        }
+        let resumes = self.start.step == here.step && self.start.part == part;
+        self.cursor = if resumes { self.start } else { here };
+        true
+    }
+
+    /// How many of this part's records an earlier run has done with.
+    fn done_before(&self) -> u64 {
+        let here = self.cursor.step == self.start.step && self.cursor.part == self.start.part;
+        if here { self.start.done } else { 0 }
+    }
+
+    /// Whether a commit is due; the caller then writes what waits, and makes a [checkpoint](Self::checkpoint).
+    fn is_due(&self) -> bool {
+        self.checkpoints.as_ref().is_some_and(|checkpoints| self.uncommitted >= checkpoints.every)
+            && !self.whole_step
+            && self.held.is_empty()
+            && self.patches.is_empty()
+            // What went in with its foreign keys put off is looked at again at the end.
+            && self.unordered.is_empty()
+            && self.refused == 0
+    }
+
+    /// Commits what was loaded so far together with the journal, where a commit is due, and goes on in a new transaction.
+    async fn checkpoint(&mut self) -> Result<(), Error> {
+        if !self.is_due() {
+            return Ok(());
+        }
+        let Some(checkpoints) = &mut self.checkpoints else { return Ok(()) };
+        // What was resolved by caches that failed must not be committed.
+        self.state.budget.check()?;
+        let catalog = &self.decoder.catalog;
+        let keeper = &mut *checkpoints.keeper;
+        keeper.advance(self.connection, catalog, self.cursor, &self.loaded, checkpoints.before).await?;
+        if let Err(error) = self.connection.commit().await {
+            if error.kind != DbErrorKind::ConnectionLost {
+                return Err(error.into());
+            }
+            // Nobody knows what became of it: the rows may be there.
+            *checkpoints.any = true;
+            return Err(Error::CommitUnknown(Box::new(error)));
+        }
+        *checkpoints.any = true;
+        *checkpoints.committed = Some((self.cursor, self.loaded.clone()));
+        self.uncommitted = 0;
+        self.connection.begin(TransactionKind::Write).await?;
+        load::prepare(self.connection, self.request, self.state, &self.decoder.catalog).await
+    }
+
+    /// Whether rows of this relation that exist may change.
+    fn changes(&self, relation: RelationId) -> bool {
+        self.state.changes(relation)
+    }
+
+    /// Inserts the records of a relation in the order given.
+    async fn records(
+        &mut self,
+        id: RelationId,
+        step: &Step,
+        order: Order,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
+        let state = self.state;
+        let mut rows = self.read(order);
+        let mut batches = Batches::new(step.ordered);
+        let changes = self.changes(id);
+        let mut before = self.done_before();
+        while let Some(chunk) = rows.recv().await {
+            self.check_interrupted()?;
+            let chunk = chunk?;
+            self.state.budget.check()?;
+            let skipped = before.min(chunk.len() as u64);
+            before -= skipped;
+            let read = chunk.len() as u64 - skipped;
+            self.loaded.entry(id).or_default().counts.read += read;
+            for (row, _) in chunk.into_iter().skip(skipped as usize) {
+                if state.relation(id).rejected.contains_key(&row.ordinal) {
+                    self.count(id, Outcome::Rejected);
+                    continue;
+                }
+                if state.relation(id).exists(row.ordinal) {
+                    if !changes {
+                        self.count(id, Outcome::Skipped);
+                    }
+                    continue;
+                }
+                let insertion = self.insertion(&row.shape);
+                let origin = Origin::of(&row);
+                let settled = settled::settle(&self.decoder, state, row, Some(step), &self.refused_rows)?;
+                let Some(mut settled) = settled else {
+                    self.follows_refused(id, origin)?;
+                    continue;
+                };
+                for (edge, patch) in settled.postpone(&self.decoder, &step.nulls) {
+                    self.patches.entry(edge).or_default().push(patch);
+                }
+                let values = insertion.arrange(settled.values);
+                self.push(&mut batches, id, &insertion.target, values, origin).await?;
+            }
+            self.done += read + skipped;
+            self.passed(read);
+            if self.is_due() {
+                self.flush_all(&mut batches).await?;
+                self.checkpoint().await?;
+            }
+            events(Event::Progress { phase: Phase::Load, done: self.done });
+            if self.has_enough() {
+                break;
+            }
+        }
+        self.flush_all(&mut batches).await
+    }
+
+    /// Reads records, in chunks small enough to commit as often as was asked for.
+    fn read(&self, order: Order) -> Rows {
+        let every = self.checkpoints.as_ref().map_or(u64::MAX, |checkpoints| checkpoints.every);
+        stream::rows_by(&self.request.source, &self.decoder, order, usize::try_from(every).unwrap_or(usize::MAX))
+    }
+
+    /// Notes records that are done with as soon as what waits is written.
+    fn passed(&mut self, records: u64) {
+        self.cursor.done += records;
+        self.uncommitted += records;
+    }
+
+    fn check_interrupted(&self) -> Result<(), Error> {
+        if self.request.interrupted.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn count(&mut self, relation: RelationId, outcome: Outcome) {
+        self.loaded.entry(relation).or_default().counts.add(outcome, 1);
+    }
+
+    /// A row whose reference leads to a refused one: a consequence, not a cause.
+    fn follows_refused(&mut self, relation: RelationId, origin: Origin) -> Result<(), Error> {
+        self.refused_rows.extend(origin.record.map(|ordinal| (relation, ordinal)));
+        self.count(relation, Outcome::Rejected);
+        if self.rejects {
+            // Rejected with the record that it references, before the next attempt.
+            return Ok(());
+        }
+        let catalog = Arc::clone(&self.decoder.catalog);
+        let message = "references a record that was refused, directly or through others";
+        let found = finding(code::FOLLOWS_REFUSED, &catalog.relation(relation).name, message);
+        Ok(self.findings.add(found, Some(origin.spot()), None)?)
+    }
+
+    /// A row that the database refuses.
+    fn refuse(&mut self, relation: RelationId, origin: Origin, error: DbError) -> Result<(), Error> {
+        self.refused += 1;
+        self.refused_rows.extend(origin.record.map(|ordinal| (relation, ordinal)));
+        self.count(relation, Outcome::Rejected);
+        // A row of a list is its record's: without it the record would not be whole.
+        let record = origin.record.map(|ordinal| (relation, ordinal)).or(origin.listed_by);
+        if let (true, Some((relation, ordinal))) = (self.rejects, record) {
+            self.refusals.push(Refusal { relation, ordinal, error });
+            return Ok(());
+        }
+        let catalog = Arc::clone(&self.decoder.catalog);
+        let found = refused_finding(&catalog.relation(relation).name, error);
+        Ok(self.findings.add(found, Some(origin.spot()), None)?)
+    }
+}
+
+/// What the database said about a row.
+pub(crate) fn refused_finding(relation: &relink_model::RelationName, error: DbError) -> relink_model::Finding {
+    let mut found = finding(code::REFUSED_ROW, relation, error.message);
+    found.constraint = error.constraint;
+    found.field = error.column;
+    found.help = error.detail;
+    found
+}

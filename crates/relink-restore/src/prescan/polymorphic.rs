@@ -1,0 +1,129 @@
+//! Polymorphic references and ids inside documents, once every record has been read: what they name is looked up, and what leads nowhere is
+//! reported.
+
+use std::sync::Arc;
+
+use relink_model::{OnDangling, RelationId, Severity, Value};
+
+use super::{Needs, Scanner, unresolved_finding};
+use crate::{
+    Error,
+    decode::Row,
+    findings::{Handling, Spot},
+    index::IndexId,
+    key::Key,
+    polymorphic::{Unfollowed, nulled_key},
+    state::Resolution,
+    stream::{self, Order},
+};
+
+impl Scanner<'_> {
+    /// Looks at every record that holds such references, a second time.
+    pub(super) async fn check_polymorphic(&mut self) -> Result<(), Error> {
+        let mapping = Arc::clone(&self.mapping);
+        let catalog = Arc::clone(&self.catalog);
+        for (id, _) in catalog.iter() {
+            if self.runs[id.index()].is_empty() {
+                continue;
+            }
+            let Some(polymorphic) = mapping.polymorphic(id) else { continue };
+            let targets: Vec<RelationId> = polymorphic.targets().collect();
+            self.find_rows(targets.into_iter()).await?;
+            let runs = self.runs[id.index()].clone();
+            let mut rows = stream::rows(&self.source, &self.decoder, Order::File(runs));
+            while let Some(chunk) = rows.recv().await {
+                let rows: Vec<Row> = chunk?.into_iter().map(|(row, _)| row).collect();
+                loop {
+                    let mut needs = Vec::new();
+                    for row in &rows {
+                        self.unfollowed(row, &mut needs);
+                    }
+                    if needs.is_empty() {
+                        break;
+                    }
+                    let mut asked = Needs::new();
+                    for (index, values) in needs {
+                        let key = Key::with_nulls(values.iter().zip(&self.registry.spec(index).comparisons));
+                        asked.entry(index).or_default().insert(key, values);
+                    }
+                    self.fetch(asked).await?;
+                }
+                for row in &rows {
+                    for unfollowed in self.unfollowed(row, &mut Vec::new()) {
+                        self.report_unfollowed(row, &unfollowed)?;
+                    }
+                }
+                self.state.keep_within_budget()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What of a row's polymorphic references leads nowhere; keys to be looked up first go to `needs`.
+    fn unfollowed(&self, row: &Row, needs: &mut Vec<(IndexId, Vec<Value>)>) -> Vec<Unfollowed> {
+        let id = row.shape.relation;
+        let mut unfollowed = Vec::new();
+        let Some(polymorphic) = self.mapping.polymorphic(id) else { return unfollowed };
+        if self.state.relation(id).rejected.contains_key(&row.ordinal) {
+            return unfollowed;
+        }
+        for slot in &row.shape.generics {
+            let generic = &polymorphic.generics[slot.generic];
+            match polymorphic.resolve(&self.state, &self.registry, &self.catalog, row, *slot) {
+                Some((_, Resolution::Need(index, values))) => needs.push((index, values)),
+                Some((
+                    target,
+                    why @ (Resolution::Missing | Resolution::External | Resolution::Unnamed | Resolution::Ambiguous),
+                )) => {
+                    let id = row.given_value(slot.id_slot).cloned().unwrap_or(Value::Null);
+                    let (column, loose) = (generic.id_column, generic.loose);
+                    let generic = Some(slot.generic);
+                    unfollowed.push(Unfollowed { column, generic, target, id, why, loose });
+                }
+                _ => {}
+            }
+        }
+        for (slot, column) in row.shape.columns.iter().enumerate() {
+            if polymorphic.embedded.iter().any(|embedded| embedded.column == *column)
+                && let Some(value) = row.cells[slot].value()
+            {
+                let context = (&self.state, self.registry.as_ref(), self.catalog.as_ref());
+                polymorphic.follow_embedded(context, *column, value, &mut unfollowed, needs);
+            }
+        }
+        unfollowed
+    }
+
+    fn report_unfollowed(&mut self, row: &Row, unfollowed: &Unfollowed) -> Result<(), Error> {
+        // A loose reference may name what is gone; it only matters where an id could be another row's by now.
+        if unfollowed.loose && unfollowed.why != Resolution::External {
+            return Ok(());
+        }
+        let catalog = Arc::clone(&self.catalog);
+        let relation = catalog.relation(row.shape.relation);
+        let target = &catalog.relation(unfollowed.target).name;
+        let mut found = unresolved_finding(&relation.name, target, &unfollowed.id.to_string(), &unfollowed.why);
+        if unfollowed.loose {
+            found.severity = Severity::Warning;
+        }
+        let slot = row.shape.slot_of(unfollowed.column);
+        let field = slot.and_then(|slot| row.shape.field_of(slot)).map(str::to_owned);
+        found.field.clone_from(&field);
+        let offset = self.value_offset(row, field.as_deref())?;
+        let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
+        let dangling = matches!(unfollowed.why, Resolution::Missing | Resolution::External) && !unfollowed.loose;
+        let nulls = unfollowed.generic.filter(|_| relation.columns[unfollowed.column].nullable);
+        match (self.on_dangling, nulls) {
+            (OnDangling::Null, Some(generic)) if dangling => {
+                let key = nulled_key(relation, generic);
+                self.state.relation_mut(row.shape.relation).nulled.insert((row.ordinal, key));
+                Ok(self.findings.add_handled(found, Handling::Nulls, Some(spot), None)?)
+            }
+            (OnDangling::Reject, _) if dangling => {
+                self.reject(row, &found);
+                Ok(self.findings.add_handled(found, Handling::Rejects, Some(spot), None)?)
+            }
+            _ => self.fault(row, found, Some(spot), None),
+        }
+    }
+}
