@@ -58,6 +58,9 @@ class Bakery(Shop):
     own_ids = OWN_IDS | {"wagtailcore.collection", "wagtailcore.groupcollectionpermission", "wagtailcore.page", "wagtailcore.site"}
 
     def make(self, folder):
+        # One log entry names a page that upstream deleted: it is rejected, so it is not expected either.
+        with self.truth.connect() as connection:
+            connection.execute("DELETE FROM wagtailcore_pagelogentry WHERE page_id NOT IN (SELECT id FROM wagtailcore_page)")
         return projects.bakery(folder, self.corpus.map, self.truth)
 
     def migrate(self, database):
@@ -146,7 +149,17 @@ def case(dialect, templates, copy_of, applications, tmp_path):
 
 # A worker migrates a database once and copies it from then on, so each project stays with one worker.
 @pytest.mark.xdist_group("shop")
-@pytest.mark.parametrize(("form", "mode"), [("plain", "skip"), ("natboth", "upsert")])
+@pytest.mark.parametrize(
+    ("dialect", "form", "mode"),
+    [
+        ("sqlite", "plain", "skip"),
+        ("sqlite", "natfk", "upsert"),
+        ("sqlite", "natboth", "upsert"),
+        ("postgres", "plain", "skip"),
+        ("postgres", "natboth", "upsert"),
+        ("mysql", "natboth", "upsert"),
+    ],
+)
 def test_a_shop_restores_into_a_migrated_database(form, mode, case):
     shop = case(Shop, form).configured(mode=mode, ids="remap")
     run = shop.restore().expect(CLEAN)
@@ -161,12 +174,12 @@ def test_a_shop_restores_into_a_migrated_database(form, mode, case):
 
 
 @pytest.mark.xdist_group("bakery")
-@pytest.mark.parametrize("form", ["plain", "natfk"])
+@pytest.mark.parametrize(("dialect", "form"), [("sqlite", "plain"), ("sqlite", "natfk"), ("postgres", "plain"), ("mysql", "plain")])
 def test_a_site_with_pages_restores_over_what_migrate_has_made(form, case):
     """The welcome page has the URL path of the bakery's home page, so it becomes the home page, and whatever names that page follows."""
     bakery = case(Bakery, form).configured(mode="upsert", ids="remap", on_dangling="reject")
     run = bakery.restore()
-    # One log entry names a page that upstream deleted; `natfk` holds no log entries of pages.
+    # `natfk` holds no log entries of pages.
     orphans = [record for record in bakery.records if record["model"] == "wagtailcore.pagelogentry" and record["fields"]["page"] == 2]
     run.expect(FINDINGS if orphans else CLEAN)
     assert run.totals()["rejected"] == len(orphans)
@@ -176,6 +189,7 @@ def test_a_site_with_pages_restores_over_what_migrate_has_made(form, case):
 
 
 @pytest.mark.xdist_group("bakery")
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_ids_that_generic_references_need_are_missed_where_the_export_has_left_them_out(case):
     """`--natural-primary` drops the ids of pages, and revisions and workflows name pages by nothing else."""
     bakery = case(Bakery, "natboth", ignore=UNNAMED["wagtail_bakerydemo", "dump_natboth.json"]).configured(mode="upsert", ids="remap")
