@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import stock
 from databases import Database, MySql, Postgres, Sqlite, server_url
 
 DIALECTS = ["sqlite", "postgres", "mysql"]
@@ -72,6 +73,18 @@ def copy_of(make_database):
         return database
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def dumps(tmp_path_factory) -> dict[str, Path]:
+    """The filled stock project's dumps by form, made once; `source.sqlite` beside them is what they were made from."""
+    return stock.filled(tmp_path_factory.mktemp("stock"))
+
+
+@pytest.fixture
+def elsewhere(dialect, templates, copy_of) -> Database:
+    """The stock project in another environment: it has rows of its own, under ids that the dumps' objects have there."""
+    return copy_of(templates("elsewhere", dialect, stock.fill_elsewhere))
 
 
 @pytest.fixture(params=DIALECTS)

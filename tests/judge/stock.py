@@ -46,6 +46,30 @@ natural_key = ["person_ptr_id.name"]
 """
 
 
+# What identifies the objects that Django gives no natural key, and the generic reference.
+KEYS = """
+[table.stock_item]
+natural_key = ["sku"]
+
+[table.stock_document]
+natural_key = ["title"]
+
+[table.stock_version]
+natural_key = ["document_id.title", "number"]
+
+[table.stock_note]
+generic = [{ type = "content_type_id", id = "object_id" }]
+"""
+
+
+def configuration(folder: Path, **restore) -> Path:
+    """A relink.toml with all that is to be known of the project, and settings of the restore."""
+    path = folder / "relink.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in restore.items()]
+    path.write_text("\n".join([CONFIG, KEYS, "[restore]", *lines, ""]))
+    return path
+
+
 def django(database: Database, *arguments: str, code: str | None = None) -> str:
     """Runs manage.py, or Python code in the project, on a database."""
     command = ["manage.py", *arguments] if code is None else ["-c", f"import django; django.setup(); {code}"]
@@ -81,6 +105,16 @@ def empty(database: Database) -> None:
                 for table in tables:
                     cursor.execute(f"DELETE FROM {database.quote(table)}")
                 cursor.execute("DELETE FROM sqlite_sequence")
+
+
+def migrated_and_emptied(database: Database) -> None:
+    migrate(database)
+    empty(database)
+
+
+def fill_elsewhere(database: Database) -> None:
+    migrate(database)
+    django(database, code="from stock import elsewhere; elsewhere.fill()")
 
 
 def records(dump: str) -> list[str]:

@@ -6,13 +6,7 @@ import pytest
 
 from databases import Database
 from relink import CLEAN, REFUSED, restore
-from stock import CONFIG, FORMS, django, empty, filled, migrate, records
-
-
-@pytest.fixture(scope="session")
-def dumps(tmp_path_factory) -> dict[str, Path]:
-    """The filled project's dumps, made once."""
-    return filled(tmp_path_factory.mktemp("django"))
+from stock import CONFIG, FORMS, django, empty, migrate, records
 
 
 @pytest.fixture

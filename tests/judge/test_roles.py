@@ -6,7 +6,7 @@ import pytest
 
 from databases import named
 from relink import CLEAN, DATABASE, restore
-from stock import CONFIG, django, empty, filled, migrate, records
+from stock import CONFIG, django, migrated_and_emptied, records
 
 MODES = ["insert", "skip", "upsert", "merge", "replace"]
 
@@ -51,19 +51,9 @@ class Role:
             self.run(f"DROP USER {self.name}")
 
 
-@pytest.fixture(scope="session")
-def dumps(tmp_path_factory):
-    return filled(tmp_path_factory.mktemp("roles"))
-
-
-def migrated(database):
-    migrate(database)
-    empty(database)
-
-
 @pytest.fixture(params=["postgres", "mysql"])
 def role(request, templates, copy_of):
-    made = Role(copy_of(templates("empty", request.param, migrated)))
+    made = Role(copy_of(templates("empty", request.param, migrated_and_emptied)))
     yield made
     made.drop()
 
