@@ -12,7 +12,9 @@ fn run(database: &TestDatabase, export: &str, config: &str, mode: Mode, ids: Ids
 #[track_caller]
 fn restored(database: &TestDatabase, export: &str, config: &str, mode: Mode, ids: Ids) -> Outcome {
     let outcome = run(database, export, config, mode, ids);
-    let clean = outcome.committed && outcome.report.findings.is_empty();
+    // A type without a table cannot be followed, which a warning says.
+    let known = |group: &relink_restore::FindingGroup| group.code == code::UNKNOWN_TYPE;
+    let clean = outcome.committed && outcome.report.findings.iter().all(known);
     assert!(clean, "{database:?}, {ids:?}: {:#?}\n{:#?}", outcome.told(), outcome.validation);
     outcome
 }

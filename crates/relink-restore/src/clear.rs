@@ -20,7 +20,8 @@ pub(crate) async fn check_outside(
     findings: &mut Findings,
 ) -> Result<(), Error> {
     for (from, relation) in catalog.iter().filter(|(from, _)| !cleared.contains(from)) {
-        for key in relation.foreign_keys.iter().filter(|key| is_enforced(key)) {
+        // Also those that nobody enforces: what they refer to would be gone all the same.
+        for key in &relation.foreign_keys {
             let Some(target) = catalog.id(&key.referenced).filter(|target| cleared.contains(target)) else { continue };
             let dialect = connection.dialect();
             let refers: Vec<String> =

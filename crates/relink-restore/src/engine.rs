@@ -345,7 +345,7 @@ async fn run(
     emptied.sort_unstable();
     touched.extend(emptied);
     if let Some(resumed) = &journal.resumed {
-        resumed.check_plan(&steps)?;
+        resumed.check_plan(&steps, &decoder, &state)?;
     }
     let mut loaded = HashMap::new();
     let mut kept = None;

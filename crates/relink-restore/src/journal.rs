@@ -16,6 +16,7 @@ use crate::{
     Error,
     apply::Loaded,
     code,
+    decode::Decoder,
     key::Ordinal,
     memory::Position,
     plan::Step,
@@ -154,12 +155,14 @@ pub(crate) struct Resumed {
 }
 
 impl Resumed {
-    /// Fails where the steps at hand are not those that the cursor counts.
-    pub(crate) fn check_plan(&self, steps: &[Step]) -> Result<(), Error> {
-        if self.plan == fingerprint(steps) {
+    /// Fails where the steps at hand are not those that the cursor counts, or the pre-scan came to other decisions than it did when the
+    /// restore began: what was committed rests on those.
+    pub(crate) fn check_plan(&self, steps: &[Step], decoder: &Decoder, state: &State) -> Result<(), Error> {
+        if self.finished || self.plan == fingerprint(steps, decoder, state) {
             return Ok(());
         }
-        let message = "the plan is another one than when the restore began: has the role other rights, or the server another version?";
+        let message = "the target answers otherwise than when the restore began, so that what was committed and what is to come would not fit: \
+             was it changed meanwhile, does a condition of --where depend on it or on the time, has the role other rights?";
         Err(Error::Journal(message.to_owned()))
     }
 }
@@ -299,7 +302,7 @@ impl Keeper {
         identity: &Identity,
         catalog: &Catalog,
         state: &State,
-        steps: &[Step],
+        plan: String,
         loaded: &HashMap<RelationId, Loaded>,
         before: &HashMap<RelationId, i64>,
     ) -> Result<Self, Error> {
@@ -311,7 +314,7 @@ impl Keeper {
         connection.execute(&clear, &[]).await?;
         write(connection, "head", 0, &json(identity)).await?;
         write_decisions(connection, catalog, state).await?;
-        let keeper = Self { generation: 0, plan: fingerprint(steps) };
+        let keeper = Self { generation: 0, plan };
         let progress = keeper.progress(catalog, Cursor::default(), loaded, before, false);
         write(connection, "at", keeper.generation, &json(&progress)).await?;
         Ok(keeper)
@@ -391,8 +394,17 @@ impl Keeper {
 }
 
 /// Of what a cursor counts: the steps, and the order of the rows in each.
-fn fingerprint(steps: &[Step]) -> String {
+pub(crate) fn fingerprint(steps: &[Step], decoder: &Decoder, state: &State) -> String {
     let mut hash = sha2::Sha256::new();
+    for (id, _) in decoder.catalog.iter() {
+        let known = state.relation(id);
+        let (left_out, lists) = (decoder.left_out.count(id), (known.join_rows, known.first_join_number));
+        hash.update(format!("{id:?} {left_out} {lists:?} {}", known.existing.len()));
+        for ordinal in 0..known.records() as Ordinal {
+            let finals = known.payload.iter().map(|column| known.final_value(*column, ordinal));
+            hash.update(format!("{:?}{}", finals.collect::<Vec<_>>(), decoder.left_out.holds(id, ordinal)));
+        }
+    }
     for Step { relations, sequence, way, ordered, .. } in steps {
         hash.update(format!("{relations:?} {sequence:?} {way:?} {ordered}"));
     }

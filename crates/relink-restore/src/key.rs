@@ -41,6 +41,11 @@ impl Comparison {
         Self { decimal, case, padded: matches!(kind, TypeKind::Text { fixed: true, .. }) }
     }
 
+    /// Whether the database may call values equal that are not seen to be so here.
+    pub(crate) fn is_loose(self) -> bool {
+        self.case == Case::Unicode
+    }
+
     fn text(self, text: &str) -> Cow<'_, str> {
         if self.decimal {
             return Cow::Borrowed(plain_decimal(text));

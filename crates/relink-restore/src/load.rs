@@ -136,7 +136,8 @@ impl Load<'_> {
         }
         if let Some(identity) = self.identity {
             // Last: where a hook commits by itself, no journal may say that what follows it was done.
-            let begun = Keeper::begin(connection, identity, catalog, state, self.steps, &loaded, self.before).await?;
+            let plan = journal::fingerprint(self.steps, self.closing.decoder, state);
+            let begun = Keeper::begin(connection, identity, catalog, state, plan, &loaded, self.before).await?;
             *keeper = Some(begun);
         }
         Ok(Start { cursor: Cursor::default(), loaded })

@@ -42,5 +42,18 @@ pub(crate) async fn look_up(
             rows.extend(alone);
         }
     }
+    // A row answers the first of several keys that the database calls equal; the others are asked for once more, together, and if anything
+    // comes of that, alone.
+    let missing = || (0..keys.len()).filter(|at| by_key[*at].is_empty());
+    if comparisons.iter().any(|comparison| comparison.is_loose()) && !rows.is_empty() && missing().next().is_some() {
+        let again: Vec<Vec<Value>> = missing().map(|at| keys[at].clone()).collect();
+        if !connection.lookup(lookup, &again).await?.is_empty() {
+            for at in missing().collect::<Vec<_>>() {
+                let alone = connection.lookup(lookup, std::slice::from_ref(&keys[at])).await?;
+                by_key[at].extend(rows.len()..rows.len() + alone.len());
+                rows.extend(alone);
+            }
+        }
+    }
     Ok(Found { rows, by_key })
 }

@@ -160,6 +160,14 @@ impl Mapping {
                 HashMap::new()
             }
         };
+        // The pairs of join tables tell whether a row of a list is there already, whatever else is unique in them.
+        let lists: Vec<JoinField> = list_fields(catalog, &fields);
+        for field in lists {
+            let pair = [field.source_column, field.target_column];
+            if registry.find(field.join, &pair).is_none() && registry.find(field.join, &[pair[1], pair[0]]).is_none() {
+                registry.add(catalog, field.join, pair.to_vec());
+            }
+        }
         let model_table = |label: &str| {
             let by_name = || {
                 let table = profiles.model(label).map_or_else(|| profile::rule(label), |model| model.table.clone());
@@ -352,6 +360,25 @@ fn label_target(
     let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
     let nearest = suggest::nearest(&expected, names.iter().map(String::as_str)).map(str::to_owned);
     LabelTarget::Unknown { expected, nearest }
+}
+
+/// The many-to-many fields that are configured, and those that Django's naming rule finds.
+fn list_fields(catalog: &Catalog, fields: &HashMap<(RelationId, String), FieldTarget>) -> Vec<JoinField> {
+    let configured = fields.values().filter_map(|target| match target {
+        FieldTarget::Join(field) => Some(field.clone()),
+        _ => None,
+    });
+    let by_name = catalog.iter().flat_map(|(join, relation)| {
+        let sources = relation.foreign_keys.iter().filter_map(|key| catalog.id(&key.referenced));
+        let named = move |source: &RelationId| {
+            let stem = format!("{}_", catalog.relation(*source).name.name);
+            relation.name.name.starts_with(&stem)
+        };
+        sources.filter(named).filter_map(move |source| join_field(catalog, source, join))
+    });
+    let mut fields: Vec<JoinField> = configured.chain(by_name).collect();
+    fields.sort_by_key(|field| (field.join, field.source_column, field.target_column));
+    fields
 }
 
 /// A join table as seen from one of its ends. The first foreign key to `source` is the record's own side; a join table from a relation to

@@ -342,19 +342,36 @@ impl Polymorphic {
         slot: GenericSlot,
     ) -> Option<(RelationId, Resolution)> {
         let given = row.given_value(slot.id_slot).filter(|value| !value.is_null())?;
-        let generic = &self.generics[slot.generic];
-        let label = match generic.types {
-            Types::Name => match row.cells[slot.type_slot].value() {
-                Some(Value::Text(name)) => name.clone(),
-                _ => return None,
-            },
-            Types::ContentType { relation, index, app_label, model } => {
-                content_type(state, registry, row, slot.type_slot, (relation, index), [app_label, model])?
-            }
-        };
+        let label = self.label(state, registry, row, slot)?;
         let (target, index) = self.target(&label)?;
         let key = key_value(catalog, registry, target, index, given)?;
         Some((target, state.by_key(registry, target, index, &[&key])))
+    }
+
+    /// The type that a row's generic reference names, where no table is known for it.
+    pub(crate) fn unknown_type(
+        &self,
+        state: &State,
+        registry: &IndexRegistry,
+        row: &Row,
+        slot: GenericSlot,
+    ) -> Option<String> {
+        row.given_value(slot.id_slot).filter(|value| !value.is_null())?;
+        let label = self.label(state, registry, row, slot)?;
+        self.target(&label).is_none().then_some(label)
+    }
+
+    /// What the type column of a generic reference says.
+    fn label(&self, state: &State, registry: &IndexRegistry, row: &Row, slot: GenericSlot) -> Option<String> {
+        match self.generics[slot.generic].types {
+            Types::Name => match row.cells[slot.type_slot].value() {
+                Some(Value::Text(name)) => Some(name.clone()),
+                _ => None,
+            },
+            Types::ContentType { relation, index, app_label, model } => {
+                content_type(state, registry, row, slot.type_slot, (relation, index), [app_label, model])
+            }
+        }
     }
 
     /// Follows the ids inside a value: what it becomes, if anything changes. Ids that lead nowhere are added to `unfollowed`, keys that have to be looked up
@@ -368,12 +385,10 @@ impl Polymorphic {
         needs: &mut Vec<(IndexId, Vec<Value>)>,
     ) -> Option<Value> {
         let Value::Text(text) = value else { return None };
-        let mut text = text.clone();
-        let mut changed = false;
+        // All ids are read from the text as it is given: what one path has followed is none of another's.
+        let mut edits: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for embedded in self.embedded.iter().filter(|embedded| embedded.column == column) {
-            let spans = self.ids_of(embedded, &text);
-            let mut edits: Vec<(std::ops::Range<usize>, String)> = Vec::new();
-            for (span, id) in spans {
+            for (span, id) in self.ids_of(embedded, text) {
                 let Some(key) = key_value(catalog, registry, embedded.target, embedded.index, &id) else { continue };
                 match state.by_key(registry, embedded.target, embedded.index, &[&key]) {
                     Resolution::Record(_, Some(new)) | Resolution::Target(Some(new)) if new[0] != key => {
@@ -390,11 +405,13 @@ impl Polymorphic {
                     _ => {}
                 }
             }
-            changed |= !edits.is_empty();
-            edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-            for (span, new) in edits {
-                text.replace_range(span, &new);
-            }
+        }
+        edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+        edits.dedup_by_key(|(span, _)| span.start);
+        let changed = !edits.is_empty();
+        let mut text = text.clone();
+        for (span, new) in edits {
+            text.replace_range(span, &new);
         }
         changed.then_some(Value::Text(text))
     }

@@ -122,6 +122,8 @@ pub(crate) struct RelationState {
     pub(crate) cleared: bool,
     /// No record keeps the export's id before it is known whether it may.
     pub(crate) allots: bool,
+    /// Columns whose values are ids that could have been allotted, or those of rows that they reference.
+    pub(crate) ids: Vec<usize>,
     /// How rows get new ids, where the policy may ask for them.
     pub(crate) fresh: Option<Fresh>,
     /// Every record that is to be inserted has its final key.
@@ -259,6 +261,8 @@ pub(crate) enum Resolution {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) policies: Arc<Policies>,
+    /// Records may be rejected, or references become NULL.
+    pub(crate) rejects: bool,
     pub(crate) indexes: Vec<IndexState>,
     pub(crate) relations: Vec<RelationState>,
     pub(crate) budget: Arc<Budget>,
@@ -304,8 +308,9 @@ impl State {
                 state.identity.extend(missing);
             }
         }
+        mark_ids(catalog, &mut relations);
         let indexes = (0..registry.len()).map(|_| IndexState::new(budget)).collect();
-        Self { indexes, relations, policies, budget: Arc::clone(budget) }
+        Self { rejects: false, indexes, relations, policies, budget: Arc::clone(budget) }
     }
 
     /// Lets caches spill where they take more than their budget; to be called after each chunk of records. An error of the temporary
@@ -361,7 +366,8 @@ impl State {
         let Some(key) = Key::of(values.iter().copied().zip(&spec.comparisons)) else { return Resolution::Missing };
         match self.indexes[index.0].records.get(&key) {
             // Several records with one key are reported as duplicates; either is a target.
-            Found::Several if self.relation(target).moved => Resolution::Ambiguous,
+            // Where records are rejected, one of the two is not there, and nobody knows whether it is the one that is meant.
+            Found::Several if self.relation(target).moved || self.rejects => Resolution::Ambiguous,
             Found::Several => Resolution::Target(None),
             Found::Record(ordinal) => {
                 let relation = self.relation(target);
@@ -388,7 +394,7 @@ impl State {
     /// could have been allotted, not a code.
     fn is_foreign_id(&self, registry: &IndexRegistry, target: RelationId, index: IndexId) -> bool {
         let relation = self.relation(target);
-        let fresh = relation.fresh.is_some_and(|fresh| registry.spec(index).columns == [fresh.column()]);
+        let fresh = registry.spec(index).columns.iter().any(|column| relation.ids.contains(column));
         let refused = self.policies.of(target).external_refs == ExternalRefs::Refuse;
         refused && fresh && relation.scanned && !relation.unnamed
     }
@@ -536,6 +542,36 @@ fn target_value(value: Option<&Value>) -> Resolution {
     match value {
         Some(value) if !value.is_null() => Resolution::Target(Some(vec![value.clone()])),
         _ => Resolution::Unkeyed,
+    }
+}
+
+/// Finds the columns that hold ids: those under which rows are numbered, and through foreign keys those that refer to them.
+fn mark_ids(catalog: &Catalog, relations: &mut [RelationState]) {
+    for state in relations.iter_mut() {
+        state.ids = state.fresh.iter().map(|fresh| fresh.column()).collect();
+    }
+    loop {
+        let mut found = Vec::new();
+        for (id, relation) in catalog.iter() {
+            for key in &relation.foreign_keys {
+                let Some(target) = catalog.id(&key.referenced) else { continue };
+                for (name, referenced) in key.columns.iter().zip(&key.referenced_columns) {
+                    let (own, other) = (relation.column(name), catalog.relation(target).column(referenced));
+                    if let (Some((own, _)), Some((other, _))) = (own, other)
+                        && relations[target.index()].ids.contains(&other)
+                        && !relations[id.index()].ids.contains(&own)
+                    {
+                        found.push((id, own));
+                    }
+                }
+            }
+        }
+        if found.is_empty() {
+            return;
+        }
+        for (id, column) in found {
+            relations[id.index()].ids.push(column);
+        }
     }
 }
 

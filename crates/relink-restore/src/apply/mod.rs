@@ -33,6 +33,7 @@ use crate::{
     stream::{self, Order, Rows},
 };
 
+const DEFERRED: &str = "relink_deferred";
 /// After so many refused rows nobody learns more from the next one.
 const REFUSED_ROWS_MAX: u64 = 1_000;
 
@@ -269,6 +270,16 @@ impl<'a> Loader<'a> {
         let Some(checkpoints) = &mut self.checkpoints else { return Ok(()) };
         // What was resolved by caches that failed must not be committed.
         self.state.budget.check()?;
+        // What is deferred must hold by now; where it does not yet, the commit waits.
+        self.connection.savepoint(DEFERRED).await?;
+        if let Err(error) = self.connection.check_deferred().await {
+            if !error.blames_rows() {
+                return Err(error.into());
+            }
+            self.connection.rollback_to(DEFERRED).await?;
+            return Ok(self.connection.release(DEFERRED).await?);
+        }
+        self.connection.release(DEFERRED).await?;
         let catalog = &self.decoder.catalog;
         let keeper = &mut *checkpoints.keeper;
         keeper.advance(self.connection, catalog, self.cursor, &self.loaded, checkpoints.before).await?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use relink_db::{DbError, DbErrorKind, Lookup};
-use relink_model::{Column, Enforcement, ForeignKey, Mode, Outcome, Relation, RelationId, TypeKind, Value};
+use relink_model::{Catalog, Column, Enforcement, ForeignKey, Mode, Outcome, Relation, RelationId, TypeKind, Value};
 
 use super::{
     Loader,
@@ -154,12 +154,21 @@ impl Loader<'_> {
         let mut by_columns = ByColumns::new();
         let mut unsure: Vec<(usize, usize)> = Vec::new();
         let mut changed: Vec<Vec<usize>> = Vec::with_capacity(rows.len());
+        let groups = whole_references(shape, &slots);
         for (at, (row, key)) in rows.iter().zip(&keys).enumerate() {
             let current = there.get(&compared(key)).ok_or_else(|| unsettled(relation))?;
             let mut differing = Vec::new();
+            // Half of a reference would be another's: one of several columns is filled whole or not at all.
+            let same = |position: &usize| {
+                let own = &row.values[slots[*position]];
+                let column = &relation.columns[columns[*position]];
+                current[*position].is_null() || compare::same(column, own, &current[*position]) == Verdict::Same
+            };
+            let kept: Vec<usize> =
+                groups.iter().filter(|group| fills && !group.iter().all(same)).flatten().copied().collect();
             for (position, (slot, current)) in slots.iter().zip(current).enumerate() {
                 let own = &row.values[*slot];
-                if fills && (!current.is_null() || own.is_null()) {
+                if fills && (!current.is_null() || own.is_null() || kept.contains(&position)) {
                     continue;
                 }
                 match compare::same(&relation.columns[columns[position]], own, current) {
@@ -307,7 +316,7 @@ impl Loader<'_> {
         let relation = catalog.relation(id);
         let mut waiting = None;
         for (columns, changes) in held {
-            let moved = moved_columns(relation, columns);
+            let moved = moved_columns(&catalog, relation, columns);
             if moved.is_empty() {
                 continue;
             }
@@ -348,7 +357,7 @@ impl Loader<'_> {
 
     /// Values of a column that no row has.
     async fn unused(&mut self, relation: &Relation, column: &Column) -> Result<Unused, Error> {
-        if column.nullable {
+        if passes_as_null(&self.decoder.catalog, relation, column) {
             return Ok(Unused::Null);
         }
         Ok(match &column.data_type.kind {
@@ -380,7 +389,7 @@ impl Loader<'_> {
 const PASSING_CHARS: u64 = 11;
 
 /// One column of each unique key that is enough to make it differ, of those that are set: the one that takes a passing value best.
-fn moved_columns(relation: &Relation, columns: &[usize]) -> Vec<usize> {
+fn moved_columns(catalog: &Catalog, relation: &Relation, columns: &[usize]) -> Vec<usize> {
     let mut moved: Vec<usize> = Vec::new();
     for unique in &relation.unique_keys {
         let parts = unique.columns.iter().filter_map(|name| relation.column(name).map(|(at, _)| at));
@@ -388,18 +397,27 @@ fn moved_columns(relation: &Relation, columns: &[usize]) -> Vec<usize> {
         if parts.iter().any(|part| moved.contains(part)) {
             continue;
         }
-        let best = parts.into_iter().filter_map(|part| Some((rank(relation, part)?, part))).min();
+        let best = parts.into_iter().filter_map(|part| Some((rank(catalog, relation, part)?, part))).min();
         moved.extend(best.map(|(_, part)| part));
     }
     moved
 }
 
+/// The references of several columns, and those of a type and an id, as positions among these slots.
+fn whole_references(shape: &Shape, slots: &[usize]) -> Vec<Vec<usize>> {
+    let position = |slot: &usize| slots.iter().position(|candidate| candidate == slot);
+    let keys =
+        shape.references.iter().filter(|reference| reference.slots.len() > 1).map(|reference| reference.slots.clone());
+    let generics = shape.generics.iter().map(|slot| vec![slot.type_slot, slot.id_slot]);
+    keys.chain(generics).map(|group| group.iter().filter_map(position).collect()).collect()
+}
+
 /// How well a column takes a passing value; `None`: not at all.
-fn rank(relation: &Relation, column: usize) -> Option<u8> {
+fn rank(catalog: &Catalog, relation: &Relation, column: usize) -> Option<u8> {
     let definition = &relation.columns[column];
     let references = relation.foreign_keys.iter().any(|key| key.columns.contains(&definition.name));
     let of_type = match &definition.data_type.kind {
-        _ if definition.nullable => return Some(0),
+        _ if passes_as_null(catalog, relation, definition) => return Some(0),
         TypeKind::Integer { .. } => 1,
         TypeKind::Text { max_chars, .. } if max_chars.is_none_or(|chars| chars >= PASSING_CHARS) => 2,
         TypeKind::Uuid => 3,
@@ -410,6 +428,14 @@ fn rank(relation: &Relation, column: usize) -> Option<u8> {
     };
     // A passing value of a reference leads nowhere, so that its foreign key has to be put off.
     Some(if references { of_type + 10 } else { of_type })
+}
+
+/// Whether NULL may stand in a column for a moment: not where rows refer to it, which `ON UPDATE CASCADE` would make NULL for good.
+fn passes_as_null(catalog: &Catalog, relation: &Relation, column: &Column) -> bool {
+    let refers = |key: &relink_model::ForeignKey| {
+        key.referenced == relation.name && key.referenced_columns.contains(&column.name)
+    };
+    column.nullable && !catalog.relations.iter().any(|other| other.foreign_keys.iter().any(refers))
 }
 
 /// Values that no row has; of dates, decimals and short texts, values that rows hardly have.

@@ -116,6 +116,10 @@ impl Scanner<'_> {
     fn is_new_as_decided(&mut self, row: &Row, number: Option<i64>) {
         let id = row.shape.relation;
         let Some(number) = number else { return self.is_new(row) };
+        if matches!(self.state.relation(id).fresh, Some(Fresh::Uuid(_))) {
+            self.state.relation_mut(id).allots = true;
+            return self.number(row);
+        }
         let state = &mut self.state.relations[id.index()];
         if let Some(column) = state.fresh.map(Fresh::column).or(state.numbered) {
             state.moved |=
@@ -281,6 +285,8 @@ impl Scanner<'_> {
                 let given = row.shape.slot_of(column).and_then(|slot| row.cells[slot].value());
                 if let Some(Value::Text(given)) = given {
                     let made = made_uuid(&catalog.relation(id).name, given);
+                    // The same from the same: what a resumed restore needs to know is that there was one.
+                    state.allot(row.ordinal, 0);
                     state.moved = true;
                     state.set_final(column, row.ordinal, &Value::Text(made));
                 }
@@ -339,14 +345,25 @@ impl Scanner<'_> {
             state.set_final(column, row.ordinal, fin);
         }
         match mode {
-            Mode::Skip | Mode::Replace => return Ok(()),
-            Mode::Upsert | Mode::Merge => {
+            Mode::Replace => return Ok(()),
+            Mode::Skip if self.mapping.identity(id).is_none() => return Ok(()),
+            Mode::Skip | Mode::Upsert | Mode::Merge => {
                 let primary = state.primary_of(payload);
-                if primary.is_empty() && self.mapping.identity(id).is_none() {
+                if primary.is_empty() && mode != Mode::Skip && self.mapping.identity(id).is_none() {
                     return self.nothing_names(row);
                 }
-                let key = Key::with_nulls(primary.iter().zip(&comparisons));
-                if let (false, Some(first)) = (primary.is_empty(), state.matched.insert(&key, row.ordinal)) {
+                let key = match self.mapping.identity(id) {
+                    Some(natural) if primary.is_empty() => {
+                        let spec = self.registry.spec(natural.index);
+                        let slots = spec.columns.iter().map(|column| row.shape.slot_of(*column));
+                        let values =
+                            slots.map(|slot| slot.and_then(|slot| row.cells[slot].value()).unwrap_or(&Value::Null));
+                        Key::with_nulls(values.collect::<Vec<_>>().into_iter().zip(&spec.comparisons))
+                    }
+                    _ => Key::with_nulls(primary.iter().zip(&comparisons)),
+                };
+                let named = !primary.is_empty() || self.mapping.identity(id).is_some();
+                if let (true, Some(first)) = (named, state.matched.insert(&key, row.ordinal)) {
                     return self.same_row(row, first);
                 }
                 return Ok(());

@@ -157,6 +157,7 @@ impl<'a> Scanner<'a> {
         for id in self.present.clone() {
             self.state.relation_mut(id).cleared = self.policies.of(id).mode == Mode::Replace;
         }
+        self.state.rejects = self.on_error != OnError::Fail || self.on_dangling != OnDangling::Fail;
         let looked_at = self.looked_at();
         self.find_rows(looked_at.into_iter()).await?;
         for id in self.present.clone() {
@@ -315,7 +316,10 @@ impl<'a> Scanner<'a> {
             identified: false,
             row,
         };
-        let numbered = self.state.relation(id).numbered;
+        let numbered = match self.state.relation(id).fresh {
+            Some(Fresh::Number(column)) => Some(column),
+            _ => self.state.relation(id).numbered,
+        };
         let slot = numbered.and_then(|numbered| work.row.shape.slot_of(numbered));
         if let Some(Value::Int(given)) = slot.and_then(|slot| work.row.cells[slot].value()) {
             let state = self.state.relation_mut(id);
@@ -692,14 +696,17 @@ fn keyed(shape: &Shape, slots: &[usize]) -> bool {
     shape.indexes.iter().any(|(_, key)| key.iter().any(|slot| slots.contains(slot)))
 }
 
-/// The slots of a reference that can be NULL; of several, those that no other reference needs.
+/// The slots of a reference that can be NULL, save for those that another reference or the primary key needs.
 pub(crate) fn nullable_slots(relation: &Relation, shape: &Shape, reference: &ReferenceSlot) -> Vec<usize> {
-    let nullable = |slot: &usize| relation.columns[shape.columns[*slot]].nullable;
+    let primary = relation.primary_key_columns();
+    let nullable = |slot: &usize| {
+        let column = &relation.columns[shape.columns[*slot]];
+        column.nullable && !primary.contains(&column.name)
+    };
     let slots: Vec<usize> = reference.slots.iter().copied().filter(nullable).collect();
     let shared =
         |slot: &usize| shape.references.iter().any(|other| other.key != reference.key && other.slots.contains(slot));
-    let own: Vec<usize> = slots.iter().copied().filter(|slot| !shared(slot)).collect();
-    if own.is_empty() { slots } else { own }
+    slots.into_iter().filter(|slot| !shared(slot)).collect()
 }
 
 /// The unique key that two records with equal values break.

@@ -7,9 +7,9 @@ use relink_model::{OnDangling, RelationId, Severity, Value};
 
 use super::{Needs, Scanner, unresolved_finding};
 use crate::{
-    Error,
+    Error, code,
     decode::Row,
-    findings::{Handling, Spot},
+    findings::{Handling, Spot, finding},
     index::IndexId,
     key::Key,
     polymorphic::{Unfollowed, nulled_key},
@@ -49,6 +49,7 @@ impl Scanner<'_> {
                     self.fetch(asked).await?;
                 }
                 for row in &rows {
+                    self.report_unknown_types(row)?;
                     for unfollowed in self.unfollowed(row, &mut Vec::new()) {
                         self.report_unfollowed(row, &unfollowed)?;
                     }
@@ -92,6 +93,38 @@ impl Scanner<'_> {
             }
         }
         unfollowed
+    }
+
+    /// Types for which no table is known: where ids may be other rows' in the target, such references could lead to any of them.
+    fn report_unknown_types(&mut self, row: &Row) -> Result<(), Error> {
+        let mapping = Arc::clone(&self.mapping);
+        let Some(polymorphic) = mapping.polymorphic(row.shape.relation) else { return Ok(()) };
+        let keeps = !self.state.relations.iter().any(|relation| relation.allots);
+        for slot in &row.shape.generics {
+            let generic = &polymorphic.generics[slot.generic];
+            let label = polymorphic.unknown_type(&self.state, &self.registry, row, *slot);
+            let Some(label) = label.filter(|_| !keeps && !self.is_rejected(row)) else { continue };
+            let catalog = Arc::clone(&self.catalog);
+            let name = &catalog.relation(row.shape.relation).name;
+            let message =
+                format!("no table is known for the type {label:?}, so that the id beside it cannot follow its row");
+            let mut found = finding(code::UNKNOWN_TYPE, name, message);
+            if generic.loose {
+                found.severity = Severity::Warning;
+            }
+            found.help =
+                Some(format!("name it: [table.{name}] generic = [{{ ..., targets = {{ {label:?} = \"TABLE\" }} }}]"));
+            let field = row.shape.field_of(slot.type_slot).map(str::to_owned);
+            found.field.clone_from(&field);
+            let offset = self.value_offset(row, field.as_deref())?;
+            let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
+            self.fault(row, found, Some(spot), None)?;
+        }
+        Ok(())
+    }
+
+    fn is_rejected(&self, row: &Row) -> bool {
+        self.state.relation(row.shape.relation).rejected.contains_key(&row.ordinal)
     }
 
     fn report_unfollowed(&mut self, row: &Row, unfollowed: &Unfollowed) -> Result<(), Error> {
