@@ -248,8 +248,12 @@ pub(crate) fn silences(state: &State, catalog: &Catalog, id: RelationId) -> bool
 
 /// Makes the constraints fire that the hooks after the load left for later, so that a dry run sees what a commit would.
 pub(crate) async fn fire_deferred(connection: &mut dyn Connection) -> Result<(), Error> {
-    let which = "after, which left a constraint broken,".to_owned();
-    connection.check_deferred().await.map_err(|error| Error::Hook { which, error: Box::new(error) })
+    connection.check_deferred().await.map_err(|error| {
+        if !error.blames_rows() {
+            return Error::Db(error);
+        }
+        Error::Hook { which: "after, which left a constraint broken,".to_owned(), error: Box::new(error) }
+    })
 }
 
 /// Runs the scripts of one kind of hook.
