@@ -21,14 +21,18 @@ UNNAMED = {
     ("wagtail_bakerydemo", "dump_natboth.json"): ["wagtailcore.workflowcontenttype", "wagtailcore.workflowpage"],
 }
 
-# Exports that the project's own loaddata takes, by set. `natpk` stands apart, see below.
+# Their generic references name pages by ids that `--natural-primary` has left out as well: which page is meant, nothing tells any more.
+UNNAMED_BY_TYPE = {
+    ("wagtail_bakerydemo", "dump_natboth.json"): ["wagtailcore.revision", "wagtailcore.workflowstate"],
+}
+
+# Exports that the project's own loaddata takes and that tell all their references, by set. `natpk` stands apart, see below.
 EXPORTS = [
     ("django_oscar_sandbox", "dump_plain.json"),
     ("django_oscar_sandbox", "dump_natfk.json"),
     ("django_oscar_sandbox", "dump_natboth.json"),
     ("wagtail_bakerydemo", "dump_plain.json"),
     ("wagtail_bakerydemo", "dump_natfk.json"),
-    ("wagtail_bakerydemo", "dump_natboth.json"),
 ]
 
 
@@ -98,8 +102,9 @@ def test_references_that_the_export_itself_has_lost_are_refused_and_nothing_else
     before = database.fingerprint()
     run = case.restore().expect(REFUSED)
     assert database.fingerprint() == before
-    found = sorted((finding["code"], finding["relation"]) for finding in run.findings())
-    assert found == [("restore::unnamed-reference", label.replace(".", "_")) for label in sorted(UNNAMED[name, export])]
+    found = sorted({(finding["code"], finding["relation"]) for finding in run.findings() if finding["severity"] == "error"})
+    lost = sorted(UNNAMED[name, export] + UNNAMED_BY_TYPE[name, export])
+    assert found == [("restore::unnamed-reference", label.replace(".", "_")) for label in lost]
 
 
 @pytest.mark.parametrize("name", ["django_oscar_sandbox", "wagtail_bakerydemo"])
