@@ -166,9 +166,7 @@ impl Loader<'_> {
             let rows = &batch.rows[part.clone()];
             match self.try_insert(batch.relation, &batch.target, rows, rung).await? {
                 Ok(()) => {
-                    let loaded = self.loaded.entry(batch.relation).or_default();
-                    loaded.counts.add(Outcome::Inserted, rows.len() as u64);
-                    loaded.rungs.add(rung, rows.len() as u64);
+                    self.count_inserted(batch.relation, rung, rows.len() as u64);
                 }
                 Err(error) if rung == Rung::Bulk && error.kind == DbErrorKind::Unsupported => {
                     if self.next_rung(rung) == rung {
@@ -225,9 +223,7 @@ impl Loader<'_> {
     ) -> Result<(), Error> {
         let out_of_order = error.kind == DbErrorKind::ForeignKeyViolation && self.pins(Strategy::Auto);
         if out_of_order && self.try_unordered(relation, target, row).await? {
-            let loaded = self.loaded.entry(relation).or_default();
-            loaded.counts.add(Outcome::Inserted, 1);
-            loaded.rungs.add(Rung::Raw, 1);
+            self.count_inserted(relation, Rung::Raw, 1);
             return Ok(());
         }
         self.refuse(relation, origin, error)
@@ -238,14 +234,18 @@ impl Loader<'_> {
         for HeldInsert { relation, target, row, origin } in std::mem::take(&mut self.held) {
             match self.try_insert(relation, &target, std::slice::from_ref(&row), Rung::Row).await? {
                 Ok(()) => {
-                    let loaded = self.loaded.entry(relation).or_default();
-                    loaded.counts.add(Outcome::Inserted, 1);
-                    loaded.rungs.add(Rung::Row, 1);
+                    self.count_inserted(relation, Rung::Row, 1);
                 }
                 Err(error) => self.insert_unordered(relation, &target, &row, origin, error).await?,
             }
         }
         Ok(())
+    }
+
+    fn count_inserted(&mut self, relation: RelationId, rung: Rung, rows: u64) {
+        let loaded = self.loaded.entry(relation).or_default();
+        loaded.counts.add(Outcome::Inserted, rows);
+        loaded.rungs.add(rung, rows);
     }
 
     /// Inserts under a savepoint. The inner error blames a row; the outer one ends the restore.
