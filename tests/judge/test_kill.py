@@ -203,7 +203,7 @@ def survives(export, database: Database, arguments, expected, duration: float, c
     while True:
         runs += 1
         assert runs < 10 * (KILLS_OF_ONE + 1), "it comes to no end"
-        words = [*arguments, "--commit-every", COMMIT_EVERY, *(["--resume"] if resume else [])]
+        words = [*arguments, "--commit-every", COMMIT_EVERY, "--jobs", chance.choice([1, 3]), *(["--resume"] if resume else [])]
         started = start(export, database, *words)
         done = started.killed_after(chance.uniform(0, duration)) if kills < KILLS_OF_ONE else started.end()
         if done is None:

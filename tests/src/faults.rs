@@ -245,6 +245,14 @@ impl Connection for Faulty {
         self.inner.drop_everything().await
     }
 
+    async fn another(&mut self) -> Result<Option<Box<dyn Connection>>, DbError> {
+        let another = match self.faults.call() {
+            Call::Fails(_) => return Err(fault()),
+            Call::Passes => self.inner.another().await?,
+        };
+        Ok(another.map(|inner| self.faults.wrap(inner)))
+    }
+
     async fn close(self: Box<Self>) -> Result<(), DbError> {
         self.inner.close().await
     }

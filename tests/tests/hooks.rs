@@ -76,6 +76,31 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_hook_that_comes_before_may_not_move_the_rows_that_are_restored() {
+    for (script, seed) in [
+        ("INSERT INTO items VALUES (3, 30)", "INSERT INTO heard VALUES ('seed')"),
+        ("DELETE FROM items", "INSERT INTO items VALUES (9, 90)"),
+    ] {
+        for database in each("hooks_moving", SCHEMA) {
+            database.run(&format!("{seed};"));
+            let before = Contents::of(&database);
+            for commit_every in [None, Some(1)] {
+                let config = format!("[hooks]\nbefore = [\"{script}\"]");
+                let failed = Restore::of(&export())
+                    .config(&config)
+                    .options(|options| options.commit_every = commit_every)
+                    .try_into(&database);
+                match failed {
+                    Err(Failure::Restore(Error::HookMovedRows { relation })) => assert_eq!(relation.name, "items"),
+                    other => panic!("{database:?}: {other:#?}"),
+                }
+                before.assert_unchanged(&database);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_hook_cannot_end_the_transaction() {
     for database in each("hooks_commit", SCHEMA) {
         let told = failed_hook(&database, "[hooks]\nafter = [\"DELETE FROM heard; ROLLBACK;\"]");

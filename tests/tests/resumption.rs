@@ -210,7 +210,7 @@ fn of_two_processes_that_go_on_with_one_journal_one_alone_can_commit() {
                 let is_load = matches!(event, Event::Progress { phase: Phase::Load, done } if done > 100);
                 if is_load && !raised {
                     raised = true;
-                    database.run("UPDATE relink_journal SET place = place + 1 WHERE kind = 'at';");
+                    database.run("UPDATE relink_journal SET place = place + 1 WHERE kind LIKE 'step %';");
                 }
             })
             .try_into(&database);

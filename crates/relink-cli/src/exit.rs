@@ -190,6 +190,7 @@ fn restore_exit(error: &RestoreError) -> Exit {
         | RestoreError::Spill { .. }
         | RestoreError::Journal(_)
         | RestoreError::Hook { .. }
+        | RestoreError::HookMovedRows { .. }
         | RestoreError::Bulk { .. }
         | RestoreError::Interrupted => Exit::Refused,
         RestoreError::Stopped(_) => Exit::Stopped,

@@ -260,6 +260,9 @@ pub trait Connection: Send {
     /// Drops every relation: the way back when a schema script ran on a database that was empty and cannot be rolled back.
     async fn drop_everything(&mut self) -> Result<(), DbError>;
 
+    /// Another connection to the same database, with the same access; `None` where a database takes one writer at a time (SQLite).
+    async fn another(&mut self) -> Result<Option<Box<dyn Connection>>, DbError>;
+
     /// Closes the connection.
     async fn close(self: Box<Self>) -> Result<(), DbError>;
 

@@ -30,6 +30,8 @@ pub const NO_IDENTITY: FindingCode = FindingCode("restore::no-identity");
 pub const ID_TAKEN: FindingCode = FindingCode("restore::id-taken");
 /// A generic reference of a type for which no table is known, where ids may be other rows' in the target.
 pub const UNKNOWN_TYPE: FindingCode = FindingCode("restore::unknown-type");
+/// A document in which ids are to be followed and that cannot be read, where ids may be other rows' in the target.
+pub const UNREADABLE_DOCUMENT: FindingCode = FindingCode("restore::unreadable-document");
 /// A record that is taken for the row of its id, where ids may be remapped and nothing else tells: a warning.
 pub const MATCHED_BY_ID: FindingCode = FindingCode("restore::matched-by-id");
 /// A reference by id to a row that the export does not hold, where ids of the source say nothing in the target.
@@ -70,6 +72,7 @@ pub const REFERENCE_UNCONFIRMED: FindingCode = FindingCode("restore::reference-u
 /// Every code.
 const ALL: &[FindingCode] = &[
     UNKNOWN_TYPE,
+    UNREADABLE_DOCUMENT,
     MATCHED_BY_ID,
     UNKNOWN_MODEL,
     UNKNOWN_FIELD,

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use relink_db::{Capabilities, Connection, DbError, DbErrorKind, Dialect, JOURNAL, NumberingState, TransactionKind};
@@ -212,7 +215,7 @@ pub async fn restore(
         drop_schema: false,
         begun: false,
         journal_outside: false,
-        committed: false,
+        committed: AtomicBool::new(false),
         catalog: Catalog::default(),
         numbering: Vec::new(),
     };
@@ -230,7 +233,7 @@ pub async fn restore(
                 numbering,
                 drop_schema,
                 journal_outside,
-                committed,
+                committed: committed.into_inner(),
             })
         }
         Err(error) => {
@@ -238,7 +241,7 @@ pub async fn restore(
             if course.begun {
                 let _ = connection.rollback().await;
             }
-            if course.committed {
+            if course.committed.load(Ordering::Relaxed) {
                 let _ = connection.close().await;
                 return Err(Error::Stopped(Box::new(error)));
             }
@@ -262,7 +265,7 @@ pub(crate) struct Course {
     /// The journal's table was made outside the transaction.
     pub(crate) journal_outside: bool,
     /// Some of the rows are committed: there is no way back, only one on.
-    pub(crate) committed: bool,
+    pub(crate) committed: AtomicBool,
     drop_schema: bool,
     catalog: Catalog,
     numbering: Vec<(RelationId, NumberingState)>,
@@ -349,6 +352,7 @@ async fn run(
     }
     let mut loaded = HashMap::new();
     let mut kept = None;
+    let mut connections = 1;
     let mut numbers = HashMap::new();
     let mut verification = None;
     if !findings.has_errors() {
@@ -384,7 +388,7 @@ async fn run(
             loaded.clone_from(&finished.loaded);
         } else {
             let done = load.run(connection, course, &mut state, &mut findings, events).await?;
-            (loaded, kept, keeper) = (done.loaded, done.kept, done.keeper);
+            (loaded, kept, keeper, connections) = (done.loaded, done.kept, done.keeper, done.connections);
         }
         // The loader resolved references by what the caches say: nothing of that may stay if they failed.
         state.budget.check()?;
@@ -399,7 +403,7 @@ async fn run(
             load::hooks(connection, "after", &request.config.hooks.after).await?;
             load::fire_deferred(connection).await?;
             if let Some(keeper) = keeper.filter(|_| !findings.has_errors()) {
-                keeper.finish(connection, &catalog, &loaded, &before).await?;
+                keeper.finish(connection).await?;
             }
         }
     }
@@ -413,7 +417,7 @@ async fn run(
         ignored.push(IgnoredLabel { label, records, by: LeftOutBy::Selection });
     }
     let rejected = if refused { Vec::new() } else { rejects::list(&decoder, &state) };
-    let status = match (refused, course.committed || journal.resumed.is_some()) {
+    let status = match (refused, course.committed.load(Ordering::Relaxed) || journal.resumed.is_some()) {
         (false, _) => Status::Restored,
         (true, false) => Status::Refused,
         (true, true) => Status::Stopped,
@@ -425,6 +429,7 @@ async fn run(
     let facts = Facts { request, server: connection.server().clone(), schema, ignored, drift, status };
     let mut report = facts.report(&decoder, plan, &touched, &state, &loaded, &numbers, findings);
     report.verification = verification;
+    report.connections = connections;
     Ok(Outcome { report, touched, rejected })
 }
 
@@ -464,8 +469,8 @@ async fn journal(
     if request.dry_run {
         return Err(Error::Journal("a dry run resumes nothing: it would have to commit".to_owned()));
     }
-    // What decides about rows; how often to commit and what the caches may take does not.
-    let mut same = Options { commit_every: None, resume: false, memory_bytes: None, ..options.clone() };
+    // What decides about rows; how often to commit, over how many connections, and what the caches may take does not.
+    let mut same = Options { commit_every: None, resume: false, jobs: None, memory_bytes: None, ..options.clone() };
     same.strategy = Strategy::Auto;
     let texts = [serde_json::to_string(request.config), serde_json::to_string(request.profiles)];
     let said = format!("{same:?} {:?}", texts.map(Result::unwrap_or_default));
@@ -474,7 +479,7 @@ async fn journal(
     // Where it had come to its end, the journal is all that is left to do.
     course.journal_outside = resumed.as_ref().is_some_and(|resumed: &Resumed| resumed.finished)
         || resumed.is_some() && !connection.dialect().capabilities().transactional_ddl;
-    course.committed = resumed.is_some();
+    course.committed = AtomicBool::new(resumed.is_some());
     Ok(Journaling { identity: Some(identity), resumed })
 }
 
@@ -650,6 +655,7 @@ impl Facts<'_> {
             server: self.server,
             schema: self.schema,
             memory: state.budget.facts(),
+            connections: 1,
             natural_keys,
             plan,
             relations,

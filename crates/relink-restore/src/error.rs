@@ -52,6 +52,15 @@ pub enum Error {
         #[source]
         error: Box<DbError>,
     },
+    /// A hook changed what the pre-scan had looked at.
+    #[error(
+        "the hooks [hooks] before added or deleted rows of {relation}, which is restored: what was found out about its rows is not true any more; \
+         change them before the restore"
+    )]
+    HookMovedRows {
+        /// The relation.
+        relation: RelationName,
+    },
     /// Only the bulk path was to be taken, and it cannot load the relation.
     #[error("--strategy bulk cannot load {relation}: {error}; --strategy auto goes on with inserts")]
     Bulk {

@@ -3,11 +3,12 @@
 //! ids, so that a resumed restore decides nothing anew, and how far the load has come.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt::Write as _,
+    sync::atomic::{AtomicI64, Ordering},
 };
 
-use relink_db::{Connection, Dialect, JOURNAL, TransactionKind};
+use relink_db::{Connection, DbErrorKind, Dialect, JOURNAL, TransactionKind};
 use relink_model::{Catalog, ColumnType, Counts, Relation, RelationId, RelationName, TypeKind, Value};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// The version of the journal's format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Entries of one row of the journal: some tens of kilobytes of JSON.
 const ENTRIES_MAX: usize = 1_000;
 
@@ -59,15 +60,15 @@ impl Identity {
     }
 }
 
-/// How far a load has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Cursor {
-    /// Of the plan.
-    pub(crate) step: usize,
+/// How far the load of one step of the plan has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reached {
     /// Of the step: its records, its lists, its updates.
     pub(crate) part: usize,
     /// Records of the part that are done with.
     pub(crate) done: u64,
+    /// The whole step is done with.
+    pub(crate) finished: bool,
 }
 
 /// What one relation's load has come to, as the journal keeps it.
@@ -78,19 +79,26 @@ struct Account {
     rungs: Rungs,
     patched: u64,
     deleted: u64,
-    /// Rows before the restore began.
-    before: i64,
 }
 
-/// How far a load has come, and what it has come to.
+/// What holds for the load as a whole.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Progress {
-    /// The plan that the cursor is about.
+struct Whole {
+    /// The plan that the steps are of.
     plan: String,
-    cursor: Cursor,
+    /// Rows of each relation before the restore began.
+    before: Vec<(RelationName, i64)>,
+    /// What was done before the first step.
     accounts: Vec<Account>,
     /// The rows are all there, and the journal is only still to be removed.
     finished: bool,
+}
+
+/// How far one step has come, and what its relations have come to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StepEntry {
+    reached: Reached,
+    accounts: Vec<Account>,
 }
 
 /// What the pre-scan decided about records of one relation.
@@ -144,21 +152,23 @@ impl Decisions {
 #[derive(Debug)]
 pub(crate) struct Resumed {
     pub(crate) decisions: Decisions,
-    pub(crate) cursor: Cursor,
+    /// By step of the plan.
+    pub(crate) reached: Vec<Reached>,
     pub(crate) loaded: HashMap<RelationId, Loaded>,
     pub(crate) before: HashMap<RelationId, i64>,
-    /// See [`Keeper`].
-    pub(crate) generation: i64,
     /// The earlier run came to its end, save that the journal stayed.
     pub(crate) finished: bool,
-    plan: String,
+    whole: Whole,
+    /// See [`Keeper`].
+    generation: i64,
+    step_generations: Vec<i64>,
 }
 
 impl Resumed {
-    /// Fails where the steps at hand are not those that the cursor counts, or the pre-scan came to other decisions than it did when the
+    /// Fails where the steps at hand are not those that the journal counts, or the pre-scan came to other decisions than it did when the
     /// restore began: what was committed rests on those.
     pub(crate) fn check_plan(&self, steps: &[Step], decoder: &Decoder, state: &State) -> Result<(), Error> {
-        if self.finished || self.plan == fingerprint(steps, decoder, state) {
+        if self.finished || self.whole.plan == fingerprint(steps, decoder, state) {
             return Ok(());
         }
         let message = "the target answers otherwise than when the restore began, so that what was committed and what is to come would not fit: \
@@ -167,12 +177,22 @@ impl Resumed {
     }
 }
 
-/// Writes the journal of a load under way. Each write raises its generation, so that of two restores that go on with one journal only the first to
-/// commit can: the other finds a generation that it did not write.
+/// Writes the journal of a load under way: a row for the whole, and one for each step, so that steps that are loaded side by side do not wait for
+/// each other. Each write raises the generation of its row, so that of two restores that go on with one journal only the first to commit can: the
+/// other finds a generation that it did not write.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    generation: i64,
-    plan: String,
+    whole: Whole,
+    generation: AtomicI64,
+    steps: Vec<AtomicI64>,
+}
+
+/// The row about the load as a whole.
+const WHOLE: &str = "at";
+
+/// The kind of the row about a step.
+fn step_kind(step: usize) -> String {
+    format!("step {step}")
 }
 
 /// Whether the journal's table is there.
@@ -184,11 +204,11 @@ pub(crate) async fn exists(connection: &mut dyn Connection) -> Result<bool, Erro
 /// What the journal in the target belongs to, where there is one; `None` also where the restore that it belonged to has come to its end.
 pub(crate) async fn find(connection: &mut dyn Connection) -> Result<Option<Identity>, Error> {
     let found = look(connection).await?;
-    Ok(found.filter(|(_, progress, _)| !progress.finished).map(|(identity, ..)| identity))
+    Ok(found.filter(|(_, whole, _)| !whole.finished).map(|(identity, ..)| identity))
 }
 
-/// What the journal belongs to, how far it says that the load has come, and its generation.
-async fn look(connection: &mut dyn Connection) -> Result<Option<(Identity, Progress, i64)>, Error> {
+/// What the journal belongs to, what it says of the load as a whole, and the generation of that.
+async fn look(connection: &mut dyn Connection) -> Result<Option<(Identity, Whole, i64)>, Error> {
     if !exists(connection).await? {
         return Ok(None);
     }
@@ -199,9 +219,9 @@ async fn look(connection: &mut dyn Connection) -> Result<Option<(Identity, Progr
         return Err(unreadable());
     }
     let identity = serde_json::from_str(&head).map_err(|_| unreadable())?;
-    let at = read(connection, "at").await?;
-    let Some((generation, at)) = at.into_iter().next() else { return Err(unreadable()) };
-    Ok(Some((identity, serde_json::from_str(&at).map_err(|_| unreadable())?, generation)))
+    let whole = read(connection, WHOLE).await?;
+    let Some((generation, whole)) = whole.into_iter().next() else { return Err(unreadable()) };
+    Ok(Some((identity, serde_json::from_str(&whole).map_err(|_| unreadable())?, generation)))
 }
 
 fn unreadable() -> Error {
@@ -217,9 +237,12 @@ pub(crate) async fn settle(connection: &mut dyn Connection) -> Result<(), Error>
         return Ok(());
     }
     connection.begin(TransactionKind::Write).await?;
-    let wait = format!("UPDATE {} SET place = place WHERE kind = 'at'", connection.dialect().quote(JOURNAL));
-    connection.execute(&wait, &[]).await?;
-    Ok(connection.rollback().await?)
+    let wait = format!("UPDATE {} SET place = place", connection.dialect().quote(JOURNAL));
+    match connection.execute(&wait, &[]).await {
+        // The commit that was waited for came through: a row that was to be locked is another now.
+        Err(error) if error.kind != DbErrorKind::Contention => Err(error.into()),
+        _ => Ok(connection.rollback().await?),
+    }
 }
 
 /// Reads the journal of an earlier run of this very restore.
@@ -229,7 +252,7 @@ pub(crate) async fn resume(
     identity: &Identity,
 ) -> Result<Resumed, Error> {
     let found = look(connection).await?;
-    let Some((found, progress, generation)) = found else {
+    let Some((found, whole, generation)) = found else {
         let message = "there is nothing to resume: no restore has committed a part and stopped, or it has been gone on with to its end";
         return Err(Error::Journal(message.to_owned()));
     };
@@ -251,14 +274,27 @@ pub(crate) async fn resume(
         decided.rejected.extend(entry.rejected);
         decided.nulled.extend(entry.nulled);
     }
-    let Progress { plan, cursor, finished, .. } = progress;
-    let (loaded, before) = (HashMap::new(), HashMap::new());
-    let mut resumed = Resumed { decisions, cursor, loaded, before, generation, finished, plan };
-    for account in progress.accounts {
-        let Some(id) = catalog.id(&account.relation) else { continue };
-        let Account { counts, rungs, patched, deleted, before, .. } = account;
+    let mut resumed = Resumed {
+        decisions,
+        reached: Vec::new(),
+        loaded: HashMap::new(),
+        before: whole.before.iter().filter_map(|(name, rows)| Some((catalog.id(name)?, *rows))).collect(),
+        finished: whole.finished,
+        whole,
+        generation,
+        step_generations: Vec::new(),
+    };
+    let mut accounts = resumed.whole.accounts.clone();
+    for (generation, text) in read_steps(connection).await? {
+        let StepEntry { reached, accounts: of_step } = serde_json::from_str(&text).map_err(|_| unreadable())?;
+        resumed.reached.push(reached);
+        resumed.step_generations.push(generation);
+        accounts.extend(of_step);
+    }
+    // What a step came to includes what was done to its relations before.
+    for Account { relation, counts, rungs, patched, deleted } in accounts {
+        let Some(id) = catalog.id(&relation) else { continue };
         resumed.loaded.insert(id, Loaded { counts, rungs, patched, deleted });
-        resumed.before.insert(id, before);
     }
     Ok(resumed)
 }
@@ -297,11 +333,13 @@ pub(crate) async fn make_table(connection: &mut dyn Connection) -> Result<(), Er
 
 impl Keeper {
     /// Writes a new journal: what it belongs to, what was decided, and what was done before the first row. Leaves the transaction to the caller.
+    #[expect(clippy::too_many_arguments, reason = "all that a journal begins with")]
     pub(crate) async fn begin(
         connection: &mut dyn Connection,
         identity: &Identity,
         catalog: &Catalog,
         state: &State,
+        steps: &[Step],
         plan: String,
         loaded: &HashMap<RelationId, Loaded>,
         before: &HashMap<RelationId, i64>,
@@ -314,86 +352,88 @@ impl Keeper {
         connection.execute(&clear, &[]).await?;
         write(connection, "head", 0, &json(identity)).await?;
         write_decisions(connection, catalog, state).await?;
-        let keeper = Self { generation: 0, plan };
-        let progress = keeper.progress(catalog, Cursor::default(), loaded, before, false);
-        write(connection, "at", keeper.generation, &json(&progress)).await?;
-        Ok(keeper)
+        let ids: BTreeSet<RelationId> = before.keys().copied().collect();
+        let rows = ids.iter().map(|id| (catalog.relation(*id).name.clone(), before[id]));
+        let whole =
+            Whole { plan, before: rows.collect(), accounts: accounts(catalog, ids.iter(), loaded), finished: false };
+        write(connection, WHOLE, 0, &json(&whole)).await?;
+        for step in 0..steps.len() {
+            let entry = StepEntry { reached: Reached::default(), accounts: Vec::new() };
+            write(connection, &step_kind(step), 0, &json(&entry)).await?;
+        }
+        let steps = steps.iter().map(|_| AtomicI64::new(0)).collect();
+        Ok(Self { whole, generation: AtomicI64::new(0), steps })
     }
 
     /// Goes on with a journal.
     pub(crate) fn resume(resumed: &Resumed) -> Self {
-        Self { generation: resumed.generation, plan: resumed.plan.clone() }
+        Self {
+            whole: resumed.whole.clone(),
+            generation: AtomicI64::new(resumed.generation),
+            steps: resumed.step_generations.iter().copied().map(AtomicI64::new).collect(),
+        }
     }
 
-    /// Notes how far the load has come; to be committed with it.
+    /// Notes how far a step has come; to be committed with it.
     pub(crate) async fn advance(
-        &mut self,
+        &self,
         connection: &mut dyn Connection,
         catalog: &Catalog,
-        cursor: Cursor,
+        at: usize,
+        step: &Step,
+        reached: Reached,
         loaded: &HashMap<RelationId, Loaded>,
-        before: &HashMap<RelationId, i64>,
     ) -> Result<(), Error> {
-        let progress = self.progress(catalog, cursor, loaded, before, false);
-        self.note(connection, &progress).await
+        let entry = StepEntry { reached, accounts: accounts(catalog, step.relations.iter(), loaded) };
+        note(connection, &step_kind(at), &self.steps[at], &json(&entry)).await
     }
 
     /// Notes that the restore is complete, which it is with the commit of this. Where a table can be dropped along with that, it is.
-    pub(crate) async fn finish(
-        mut self,
-        connection: &mut dyn Connection,
-        catalog: &Catalog,
-        loaded: &HashMap<RelationId, Loaded>,
-        before: &HashMap<RelationId, i64>,
-    ) -> Result<(), Error> {
-        let cursor = Cursor { step: usize::MAX, part: 0, done: 0 };
-        let progress = self.progress(catalog, cursor, loaded, before, true);
-        self.note(connection, &progress).await?;
+    pub(crate) async fn finish(mut self, connection: &mut dyn Connection) -> Result<(), Error> {
+        self.whole.finished = true;
+        note(connection, WHOLE, &self.generation, &json(&self.whole)).await?;
         if connection.dialect().capabilities().transactional_ddl { remove(connection).await } else { Ok(()) }
-    }
-
-    async fn note(&mut self, connection: &mut dyn Connection, progress: &Progress) -> Result<(), Error> {
-        let dialect = connection.dialect();
-        let (text, integer) = (text_type(), integer_type());
-        let sql = format!(
-            "UPDATE {} SET content = {}, place = {} WHERE kind = 'at' AND place = {}",
-            dialect.quote(JOURNAL),
-            dialect.placeholder(1, &text),
-            dialect.placeholder(2, &integer),
-            dialect.placeholder(3, &integer)
-        );
-        let next = self.generation + 1;
-        let parameters = [Value::Text(json(progress)), Value::Int(next), Value::Int(self.generation)];
-        if connection.execute(&sql, &parameters).await? != 1 {
-            let message =
-                "the journal is not as it was left: another process goes on with the same restore, or has abandoned it";
-            return Err(Error::Journal(message.to_owned()));
-        }
-        self.generation = next;
-        Ok(())
-    }
-
-    fn progress(
-        &self,
-        catalog: &Catalog,
-        cursor: Cursor,
-        loaded: &HashMap<RelationId, Loaded>,
-        before: &HashMap<RelationId, i64>,
-        finished: bool,
-    ) -> Progress {
-        let accounts: BTreeMap<RelationId, Account> = before
-            .iter()
-            .map(|(id, before)| {
-                let Loaded { counts, rungs, patched, deleted } = loaded.get(id).cloned().unwrap_or_default();
-                let relation = catalog.relation(*id).name.clone();
-                (*id, Account { relation, counts, rungs, patched, deleted, before: *before })
-            })
-            .collect();
-        Progress { plan: self.plan.clone(), cursor, accounts: accounts.into_values().collect(), finished }
     }
 }
 
-/// Of what a cursor counts: the steps, and the order of the rows in each.
+/// Writes a row anew, if it is still the one that this process wrote or found.
+async fn note(connection: &mut dyn Connection, kind: &str, generation: &AtomicI64, content: &str) -> Result<(), Error> {
+    let dialect = connection.dialect();
+    let (text, integer) = (text_type(), integer_type());
+    let sql = format!(
+        "UPDATE {} SET content = {}, place = {} WHERE kind = {} AND place = {}",
+        dialect.quote(JOURNAL),
+        dialect.placeholder(1, &text),
+        dialect.placeholder(2, &integer),
+        dialect.placeholder(3, &text),
+        dialect.placeholder(4, &integer)
+    );
+    let found = generation.load(Ordering::Relaxed);
+    let parameters =
+        [Value::Text(content.to_owned()), Value::Int(found + 1), Value::Text(kind.to_owned()), Value::Int(found)];
+    if connection.execute(&sql, &parameters).await? != 1 {
+        let message =
+            "the journal is not as it was left: another process goes on with the same restore, or has abandoned it";
+        return Err(Error::Journal(message.to_owned()));
+    }
+    generation.store(found + 1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// What these relations have come to, where they have come to anything.
+fn accounts<'a>(
+    catalog: &Catalog,
+    relations: impl Iterator<Item = &'a RelationId>,
+    loaded: &HashMap<RelationId, Loaded>,
+) -> Vec<Account> {
+    let account = |id: &RelationId| {
+        let Loaded { counts, rungs, patched, deleted } = loaded.get(id)?.clone();
+        Some(Account { relation: catalog.relation(*id).name.clone(), counts, rungs, patched, deleted })
+    };
+    relations.filter_map(account).collect()
+}
+
+/// Of what the journal counts: the steps, and the order of the rows in each.
 pub(crate) fn fingerprint(steps: &[Step], decoder: &Decoder, state: &State) -> String {
     let mut hash = sha2::Sha256::new();
     for (id, _) in decoder.catalog.iter() {
@@ -444,6 +484,26 @@ pub(crate) async fn remove(connection: &mut dyn Connection) -> Result<(), Error>
     let sql = format!("DROP TABLE IF EXISTS {}", connection.dialect().quote(JOURNAL));
     connection.execute(&sql, &[]).await?;
     Ok(())
+}
+
+/// The generations and contents of the rows about steps, in order.
+async fn read_steps(connection: &mut dyn Connection) -> Result<Vec<(i64, String)>, Error> {
+    let sql =
+        format!("SELECT kind, place, content FROM {} WHERE kind LIKE 'step %'", connection.dialect().quote(JOURNAL));
+    let rows = connection.query(&sql, &[]).await?;
+    let step = |row: Vec<Value>| match <[Value; 3]>::try_from(row) {
+        Ok([Value::Text(kind), Value::Int(place), Value::Text(content)]) => {
+            let number = kind.strip_prefix("step ").and_then(|number| number.parse::<usize>().ok());
+            Ok((number.ok_or_else(unreadable)?, place, content))
+        }
+        _ => Err(unreadable()),
+    };
+    let mut steps: Vec<(usize, i64, String)> = rows.into_iter().map(step).collect::<Result<_, _>>()?;
+    steps.sort_unstable_by_key(|(number, ..)| *number);
+    if steps.iter().map(|(number, ..)| *number).ne(0..steps.len()) {
+        return Err(unreadable());
+    }
+    Ok(steps.into_iter().map(|(_, place, content)| (place, content)).collect())
 }
 
 /// The rows of one kind: place and content.

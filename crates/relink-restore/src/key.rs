@@ -14,6 +14,8 @@ pub(crate) type Ordinal = u32;
 pub(crate) struct Comparison {
     /// Numbers that differ in their scale only are equal.
     decimal: bool,
+    /// Text that is a whole number counts as the number: the column makes one of it (SQLite, where a reference may be text).
+    integer: bool,
     case: Case,
     /// Trailing blanks do not count.
     padded: bool,
@@ -38,12 +40,18 @@ impl Comparison {
         };
         let kind = &column.data_type.kind;
         let decimal = matches!(kind, TypeKind::Decimal { .. });
-        Self { decimal, case, padded: matches!(kind, TypeKind::Text { fixed: true, .. }) }
+        let integer = matches!(kind, TypeKind::Integer { .. });
+        Self { decimal, integer, case, padded: matches!(kind, TypeKind::Text { fixed: true, .. }) }
     }
 
     /// Whether the database may call values equal that are not seen to be so here.
     pub(crate) fn is_loose(self) -> bool {
         self.case == Case::Unicode
+    }
+
+    /// The number that a text counts as.
+    fn number(self, text: &str) -> Option<i64> {
+        if self.integer { text.trim().parse().ok() } else { None }
     }
 
     fn text(self, text: &str) -> Cow<'_, str> {
@@ -78,6 +86,11 @@ impl Key {
             match value {
                 Value::Int(value) => return Some(Self::Int(*value)),
                 Value::Bool(value) => return Some(Self::Int(i64::from(*value))),
+                Value::Text(text) => {
+                    if let Some(number) = comparison.number(text) {
+                        return Some(Self::Int(number));
+                    }
+                }
                 _ => {}
             }
         }
@@ -118,7 +131,10 @@ fn encode(value: &Value, comparison: Comparison, bytes: &mut Vec<u8>) -> Option<
         Value::Int(value) => tagged(b'i', &value.to_le_bytes()),
         // -0.0 and 0.0 are one key to every database.
         Value::Float(value) => tagged(b'f', &(value + 0.0).to_bits().to_le_bytes()),
-        Value::Text(text) => tagged(b't', comparison.text(text).as_bytes()),
+        Value::Text(text) => match comparison.number(text) {
+            Some(number) => tagged(b'i', &number.to_le_bytes()),
+            None => tagged(b't', comparison.text(text).as_bytes()),
+        },
         Value::Bytes(content) => tagged(b'b', content),
     }
     Some(())
@@ -177,6 +193,19 @@ mod tests {
         assert_eq!(of(text("12.0")), of(Value::Int(12)));
         assert_eq!(of(text("12.50")), of(Value::Float(12.5)));
         assert_ne!(of(text("120")), of(text("12")));
+    }
+
+    #[test]
+    fn text_is_a_number_where_the_column_makes_one_of_it() {
+        let integer = column(TypeKind::Integer { bits: 64, unsigned: false }, None);
+        let plain = column(TypeKind::Other, None);
+        assert_eq!(key(&[(text("5"), integer)]), key(&[(Value::Int(5), integer)]));
+        assert_eq!(
+            key(&[(text("5"), integer), (text("5"), plain)]),
+            key(&[(Value::Int(5), integer), (text("5"), plain)])
+        );
+        assert_ne!(key(&[(text("5 apples"), integer)]), key(&[(Value::Int(5), integer)]));
+        assert_ne!(key(&[(text("5"), plain)]), key(&[(Value::Int(5), plain)]));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod index;
 mod journal;
 mod key;
 mod labels;
+mod lanes;
 mod load;
 mod lookup;
 mod mapping;

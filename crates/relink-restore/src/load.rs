@@ -3,21 +3,25 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use relink_db::{Connection, TransactionKind};
+use relink_db::{Connection, DbErrorKind, JOURNAL, TransactionKind};
 use relink_graph::LoadOrder;
 use relink_model::{Catalog, OnError, Relation, RelationId, TriggerPolicy};
 
 use crate::{
-    Error, Event, Request,
-    apply::{Checkpoints, Loaded, Loader, Start},
+    Error, Event, Request, account,
+    apply::{Checkpoints, Job, Loaded, Loader, Refusal, Standing},
     clear,
     engine::Course,
     findings::Findings,
-    journal::{self, Cursor, Identity, Keeper, Resumed},
+    journal::{self, Identity, Keeper, Reached, Resumed},
     key::Ordinal,
+    lanes,
     plan::{Part, Step},
     rejects::{self, Closing},
     state::State,
@@ -49,56 +53,117 @@ impl Load<'_> {
         findings: &mut Findings,
         events: &mut dyn FnMut(Event),
     ) -> Result<Done, Error> {
+        let mut others = self.connect(connection).await?;
+        let outcome = self.run_over(connection, &mut others, course, state, findings, events).await;
+        for other in others {
+            // What it did is committed or rolled back; it has no more to say.
+            let _ = other.close().await;
+        }
+        outcome
+    }
+
+    /// The connections beside the first, where steps are to be loaded side by side.
+    async fn connect(&self, connection: &mut dyn Connection) -> Result<Vec<Box<dyn Connection>>, Error> {
+        let options = self.request.options;
+        let mut others = Vec::new();
+        if options.commit_every.is_none() || self.identity.is_none() {
+            return Ok(others);
+        }
+        for _ in 1..options.jobs.unwrap_or(1).min(self.steps.len()) {
+            let Some(other) = connection.another().await? else { break };
+            others.push(other);
+        }
+        Ok(others)
+    }
+
+    async fn run_over(
+        &self,
+        connection: &mut dyn Connection,
+        others: &mut [Box<dyn Connection>],
+        course: &mut Course,
+        state: &mut State,
+        findings: &mut Findings,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<Done, Error> {
         let catalog = Arc::clone(&self.closing.decoder.catalog);
         let mut keeper = self.resumed.map(Keeper::resume);
-        let mut start = match self.resumed {
-            Some(resumed) => Start { cursor: resumed.cursor, loaded: resumed.loaded.clone() },
+        let mut standing = match self.resumed {
+            Some(resumed) => Standing { reached: resumed.reached.clone(), loaded: resumed.loaded.clone() },
             None => self.begin(connection, &catalog, state, course, &mut keeper).await?,
         };
-        let mut kept = self.resumed.map(|resumed| resumed.loaded.clone());
-        prepare(connection, self.request, state, &catalog).await?;
+        let mut kept = self.resumed.map(|_| standing.loaded.clone());
+        let side_by_side = !others.is_empty();
+        if side_by_side {
+            // The others see what is committed.
+            commit(connection, &course.committed).await?;
+            course.begun = false;
+            kept = Some(standing.loaded.clone());
+        } else {
+            prepare(connection, self.request, state, &catalog, &self.all()).await?;
+        }
         loop {
-            let mut reached: Option<(Cursor, HashMap<RelationId, Loaded>)> = None;
-            let checkpoints = self.request.options.commit_every.zip(keeper.as_mut()).map(|(every, keeper)| {
-                Checkpoints { every, before: self.before, keeper, any: &mut course.committed, committed: &mut reached }
-            });
-            let decoder = Arc::clone(self.closing.decoder);
-            let (runs, joins) = (self.closing.runs, self.closing.joins);
-            let mut loader = Loader::new(
-                connection,
-                decoder,
-                self.request,
-                runs,
-                joins,
+            let every = self.request.options.commit_every;
+            let checkpoints =
+                every.zip(keeper.as_ref()).map(|(every, keeper)| Checkpoints { every, keeper, any: &course.committed });
+            let shared = Mutex::new(&mut *findings);
+            let job = Job {
+                decoder: self.closing.decoder,
+                request: self.request,
+                runs: self.closing.runs,
+                joins: self.closing.joins,
                 state,
-                findings,
-                start.clone(),
+                steps: self.steps,
+                findings: &shared,
                 checkpoints,
-            );
-            let outcome = loader.run(self.steps, events).await;
-            let (loaded, refusals) = (loader.loaded, loader.refusals);
-            outcome?;
-            if let Some((cursor, loaded)) = reached {
-                kept = Some(loaded.clone());
-                start = Start { cursor, loaded };
+                stopped: &AtomicBool::new(false),
+            };
+            let round = if side_by_side {
+                lanes::run(connection, others, job, standing.clone(), events).await?
+            } else {
+                let mut loader = Loader::new(connection, job, 0..self.steps.len(), standing.clone());
+                loader.run(events).await?;
+                if loader.refusals.is_empty() && !job.has_errors() {
+                    loader.note().await?;
+                }
+                Round { loaded: loader.standing.loaded, committed: loader.committed, refusals: loader.refusals }
+            };
+            if let Some(committed) = round.committed {
+                kept = Some(committed.loaded.clone());
+                standing = committed;
             }
-            if refusals.is_empty() {
-                if self.rejects() {
+            if side_by_side {
+                connection.begin(TransactionKind::Write).await?;
+                course.begun = true;
+            }
+            if round.refusals.is_empty() {
+                if self.rejects() && !side_by_side {
                     connection.release(SAVEPOINT).await?;
                 }
-                return Ok(Done { loaded, kept, keeper });
+                return Ok(Done { loaded: round.loaded, kept, keeper, connections: others.len() + 1 });
             }
-            connection.rollback_to(SAVEPOINT).await?;
+            if !side_by_side {
+                connection.rollback_to(SAVEPOINT).await?;
+            }
             let known: Vec<Verdicts> = catalog.iter().map(|(id, _)| Verdicts::of(state, id)).collect();
-            rejects::take_refusals(self.closing.decoder, state, refusals, findings)?;
+            rejects::take_refusals(self.closing.decoder, state, round.refusals, findings)?;
             self.closing.close(state, findings).await?;
-            self.check_reach(&catalog, state, &known, start.cursor)?;
+            self.check_reach(&catalog, state, &known, &standing.reached)?;
             if self.identity.is_some() {
                 journal::replace_decisions(connection, &catalog, state).await?;
+            }
+            if side_by_side {
+                commit(connection, &course.committed).await?;
+                course.begun = false;
+            } else if self.identity.is_some() {
                 connection.release(SAVEPOINT).await?;
                 connection.savepoint(SAVEPOINT).await?;
             }
         }
+    }
+
+    /// Every relation that is loaded or cleared.
+    fn all(&self) -> Vec<RelationId> {
+        self.closing.decoder.catalog.iter().map(|(id, _)| id).collect()
     }
 
     fn rejects(&self) -> bool {
@@ -113,7 +178,7 @@ impl Load<'_> {
         state: &State,
         course: &mut Course,
         keeper: &mut Option<Keeper>,
-    ) -> Result<Start, Error> {
+    ) -> Result<Standing, Error> {
         if self.identity.is_some() {
             if connection.dialect().capabilities().transactional_ddl {
                 journal::make_table(connection).await?;
@@ -127,9 +192,9 @@ impl Load<'_> {
                 course.begun = true;
             }
         }
-        hooks(connection, "before", &self.request.config.hooks.before).await?;
+        self.run_hooks_before(connection, catalog).await?;
         // What deletes rows fires triggers, too.
-        silence(connection, state, catalog).await?;
+        silence(connection, state, catalog, &self.all()).await?;
         let mut loaded: HashMap<RelationId, Loaded> = HashMap::new();
         for (id, rows) in clear::clear(connection, catalog, self.order, self.cleared).await? {
             loaded.entry(id).or_default().deleted += rows;
@@ -137,20 +202,44 @@ impl Load<'_> {
         if let Some(identity) = self.identity {
             // Last: where a hook commits by itself, no journal may say that what follows it was done.
             let plan = journal::fingerprint(self.steps, self.closing.decoder, state);
-            let begun = Keeper::begin(connection, identity, catalog, state, plan, &loaded, self.before).await?;
+            let steps = self.steps;
+            let begun = Keeper::begin(connection, identity, catalog, state, steps, plan, &loaded, self.before).await?;
             *keeper = Some(begun);
         }
-        Ok(Start { cursor: Cursor::default(), loaded })
+        Ok(Standing { reached: vec![Reached::default(); self.steps.len()], loaded })
+    }
+
+    /// Runs the hooks that come before the load, which the pre-scan has not seen: rows that they add or delete would make its findings untrue.
+    async fn run_hooks_before(&self, connection: &mut dyn Connection, catalog: &Catalog) -> Result<(), Error> {
+        let scripts = &self.request.config.hooks.before;
+        if scripts.is_empty() {
+            return Ok(());
+        }
+        hooks(connection, "before", scripts).await?;
+        let mut touched: Vec<RelationId> = self.before.keys().copied().collect();
+        touched.sort_unstable();
+        let after = account::count(connection, catalog, &touched).await?;
+        match touched.into_iter().find(|id| after.get(id) != self.before.get(id)) {
+            Some(id) => Err(Error::HookMovedRows { relation: catalog.relation(id).name.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Records that are already committed can neither be rejected any more nor lose a reference.
-    fn check_reach(&self, catalog: &Catalog, state: &State, known: &[Verdicts], reached: Cursor) -> Result<(), Error> {
+    fn check_reach(
+        &self,
+        catalog: &Catalog,
+        state: &State,
+        known: &[Verdicts],
+        reached: &[Reached],
+    ) -> Result<(), Error> {
         for (id, relation) in catalog.iter() {
             let fresh = Verdicts::of(state, id).since(&known[id.index()]);
             if fresh.into_iter().any(|ordinal| self.is_committed(state, reached, id, ordinal)) {
                 return Err(Error::Journal(format!(
-                    "records of {} that are committed already refer to one that the database refuses: they cannot be rejected any more; \
-                     restore without --commit-every, or mend the record",
+                    "records of {} that are committed already refer to one that the database refuses: they cannot be rejected any more. \
+                     Make the database take the row and go on with --resume; or abandon the journal (DROP TABLE {JOURNAL}) \
+                     and restore again with --mode upsert and without --commit-every",
                     relation.name
                 )));
             }
@@ -158,11 +247,12 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Whether a record's row is in, or changed, as of a cursor.
-    fn is_committed(&self, state: &State, reached: Cursor, id: RelationId, ordinal: Ordinal) -> bool {
+    /// Whether a record's row is in, or changed, where the steps have come so far.
+    fn is_committed(&self, state: &State, reached: &[Reached], id: RelationId, ordinal: Ordinal) -> bool {
         let Some(at) = self.steps.iter().position(|step| step.relations.contains(&id)) else { return false };
-        if at != reached.step {
-            return at < reached.step;
+        let reached = reached[at];
+        if reached.finished {
+            return true;
         }
         let decoder = self.closing.decoder;
         let is_read = |other: Ordinal| !decoder.left_out.holds(id, other);
@@ -193,6 +283,31 @@ pub(crate) struct Done {
     /// As of the last commit, where there was one.
     pub(crate) kept: Option<HashMap<RelationId, Loaded>>,
     pub(crate) keeper: Option<Keeper>,
+    /// Over so many connections.
+    pub(crate) connections: usize,
+}
+
+/// What an attempt at the load has come to.
+pub(crate) struct Round {
+    pub(crate) loaded: HashMap<RelationId, Loaded>,
+    /// As of the last commit, where there was one.
+    pub(crate) committed: Option<Standing>,
+    pub(crate) refusals: Vec<Refusal>,
+}
+
+/// Commits. With a connection that breaks meanwhile nobody knows what became of it: the rows may be there.
+pub(crate) async fn commit(connection: &mut dyn Connection, any: &AtomicBool) -> Result<(), Error> {
+    match connection.commit().await {
+        Ok(()) => {
+            any.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        Err(error) if error.kind == DbErrorKind::ConnectionLost => {
+            any.store(true, Ordering::Relaxed);
+            Err(Error::CommitUnknown(Box::new(error)))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Which records of a relation are rejected, and which lose a reference.
@@ -214,14 +329,15 @@ impl Verdicts {
     }
 }
 
-/// What holds for one transaction only: triggers that are off, and the point to which a load is taken back.
+/// What holds for one transaction only: triggers of these relations that are off, and the point to which a load is taken back.
 pub(crate) async fn prepare(
     connection: &mut dyn Connection,
     request: &Request<'_>,
     state: &State,
     catalog: &Catalog,
+    relations: &[RelationId],
 ) -> Result<(), Error> {
-    silence(connection, state, catalog).await?;
+    silence(connection, state, catalog, relations).await?;
     if request.options.on_error == OnError::Reject {
         connection.savepoint(SAVEPOINT).await?;
     }
@@ -229,9 +345,14 @@ pub(crate) async fn prepare(
 }
 
 /// Switches off the triggers that are not to fire; those that are off already stay so.
-async fn silence(connection: &mut dyn Connection, state: &State, catalog: &Catalog) -> Result<(), Error> {
-    let silenced: Vec<&Relation> =
-        catalog.iter().filter(|(id, _)| silences(state, catalog, *id)).map(|(_, relation)| relation).collect();
+async fn silence(
+    connection: &mut dyn Connection,
+    state: &State,
+    catalog: &Catalog,
+    relations: &[RelationId],
+) -> Result<(), Error> {
+    let silenced = relations.iter().filter(|id| silences(state, catalog, **id));
+    let silenced: Vec<&Relation> = silenced.map(|id| catalog.relation(*id)).collect();
     if !silenced.is_empty() {
         connection.disable_triggers(&silenced).await?;
     }

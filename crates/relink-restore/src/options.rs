@@ -32,6 +32,8 @@ pub struct Options {
     pub commit_every: Option<u64>,
     /// Go on where a journal says that an earlier run stopped.
     pub resume: bool,
+    /// Connections over which relations that do not depend on each other are loaded side by side, with `commit_every` only; `None`: one.
+    pub jobs: Option<usize>,
     /// Bytes that the caches may take before they spill to temporary files; `None`: no limit.
     pub memory_bytes: Option<u64>,
 }
@@ -77,6 +79,8 @@ pub(crate) struct Policy {
     pub(crate) mode: Mode,
     pub(crate) ids: Ids,
     pub(crate) external_refs: ExternalRefs,
+    /// Nobody said so, and references by id count because ids are kept.
+    pub(crate) trusts_ids: bool,
     pub(crate) triggers: TriggerPolicy,
 }
 
@@ -89,6 +93,7 @@ impl Policies {
                 mode: settings.and_then(|table| table.mode).unwrap_or(options.mode),
                 ids,
                 external_refs: options.external_refs.unwrap_or(by_ids),
+                trusts_ids: options.external_refs.is_none() && by_ids == ExternalRefs::Key,
                 triggers: settings.and_then(|table| table.triggers).unwrap_or(options.triggers),
             }
         };

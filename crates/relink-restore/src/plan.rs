@@ -1,6 +1,6 @@
 //! What a restore will do, as a plain value: which relations in which order, how each cycle is broken, and why.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use relink_db::Capabilities;
 use relink_export::Run;
@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::{
     key::Ordinal,
-    mapping::JoinField,
+    load,
+    mapping::{JoinField, Mapping},
     memory::Position,
     notes,
     rows::{self, RowEdge, RowId, RowOrder},
@@ -172,6 +173,37 @@ pub(crate) fn make(
         steps.push(made);
     }
     if unbreakable.is_empty() { Ok((plan, steps)) } else { Err(unbreakable) }
+}
+
+/// The earlier steps that each step has to wait for, where steps are carried out side by side: those with relations that it refers to or that refer
+/// to it. A step whose triggers fire, or that changes constraints, is carried out alone; one with polymorphic references may refer to any relation.
+pub(crate) fn prerequisites(catalog: &Catalog, mapping: &Mapping, steps: &[Step], state: &State) -> Vec<Vec<usize>> {
+    let of_relations = steps.iter().enumerate().flat_map(|(at, step)| step.relations.iter().map(move |id| (*id, at)));
+    let step_of: HashMap<RelationId, usize> = of_relations.collect();
+    let fires = |id: &RelationId| {
+        let triggers = &catalog.relation(*id).triggers;
+        triggers.iter().any(|trigger| trigger.enabled) && !load::silences(state, catalog, *id)
+    };
+    let alone = |step: &Step| step.way.is_some() || step.relations.iter().any(fires);
+    let mut waits: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); steps.len()];
+    let mut last_alone = None;
+    for (at, step) in steps.iter().enumerate() {
+        waits[at].extend(last_alone);
+        let is_polymorphic = step.relations.iter().any(|id| mapping.polymorphic(*id).is_some());
+        if alone(step) || is_polymorphic {
+            waits[at].extend(0..at);
+        }
+        if alone(step) {
+            last_alone = Some(at);
+        }
+        for key in step.relations.iter().flat_map(|id| &catalog.relation(*id).foreign_keys) {
+            let other = catalog.id(&key.referenced).and_then(|id| step_of.get(&id).copied());
+            if let Some(other) = other.filter(|other| *other != at) {
+                waits[at.max(other)].insert(at.min(other));
+            }
+        }
+    }
+    waits.into_iter().map(|others| others.into_iter().collect()).collect()
 }
 
 /// The first way that the rows allow.

@@ -1,9 +1,9 @@
 //! References that no foreign key declares: a type column beside an id column (Django's content types, Rails' `*_type` and `*_id`, configured
 //! ones), and ids inside JSON documents and arrays. They follow their rows to the keys under which those end up.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use relink_export::RawJson;
+use relink_export::{JsonKind, RawJson};
 use relink_model::{
     Catalog, Relation, RelationId, TypeKind, Value,
     config::{ConfigError, EmbeddedIdConfig, GenericConfig, TableConfig},
@@ -348,6 +348,12 @@ impl Polymorphic {
         Some((target, state.by_key(registry, target, index, &[&key])))
     }
 
+    /// See [`State::is_doubtful`].
+    pub(crate) fn is_doubtful(&self, state: &State, registry: &IndexRegistry, target: RelationId) -> bool {
+        let index = self.targets.values().find(|(relation, _)| *relation == target).map(|(_, index)| *index);
+        index.is_some_and(|index| state.is_doubtful(registry, target, index))
+    }
+
     /// The type that a row's generic reference names, where no table is known for it.
     pub(crate) fn unknown_type(
         &self,
@@ -402,6 +408,16 @@ impl Polymorphic {
                         let (target, loose) = (embedded.target, embedded.loose);
                         unfollowed.push(Unfollowed { column, generic: None, target, id, why, loose });
                     }
+                    why @ Resolution::Target(_) if state.is_doubtful(registry, embedded.target, embedded.index) => {
+                        unfollowed.push(Unfollowed {
+                            column,
+                            generic: None,
+                            target: embedded.target,
+                            id,
+                            why,
+                            loose: true,
+                        });
+                    }
                     _ => {}
                 }
             }
@@ -455,6 +471,15 @@ impl Polymorphic {
             }
         }
         led
+    }
+
+    /// The columns of a row that hold what looks like a document with ids and cannot be read, and whether those ids may name what is gone.
+    pub(crate) fn unreadable(&self, row: &Row) -> Vec<(usize, bool)> {
+        let unreadable = |embedded: &&Embedded| {
+            let value = row.shape.slot_of(embedded.column).and_then(|slot| row.given_value(slot));
+            !self.arrays.contains(&embedded.column) && matches!(value, Some(Value::Text(text)) if is_unreadable(text))
+        };
+        self.embedded.iter().filter(unreadable).map(|embedded| (embedded.column, embedded.loose)).collect()
     }
 
     /// The ids inside a value, with their places.
@@ -546,23 +571,44 @@ pub(crate) fn in_form_of(old: &Value, new: Value) -> Value {
     })
 }
 
+/// A document as paths look at it. What has no place in it (a number past every float, half a surrogate) stands there as what comes closest: nothing is
+/// read from it but where ids are.
+fn document(raw: RawJson<'_>) -> serde_json::Value {
+    match raw.kind() {
+        JsonKind::Null | JsonKind::NonFinite => serde_json::Value::Null,
+        JsonKind::True => true.into(),
+        JsonKind::False => false.into(),
+        JsonKind::Number => raw.text().parse::<serde_json::Number>().map_or(serde_json::Value::Null, Into::into),
+        JsonKind::String => raw.as_str().map_or_else(|_| raw.text().into(), Into::into),
+        JsonKind::Array => raw.elements().map(document).collect(),
+        JsonKind::Object => {
+            let name = |key: RawJson<'_>| key.as_str().map_or_else(|_| key.text().to_owned(), Cow::into_owned);
+            // Of a name that stands twice the last counts, as it does to every parser.
+            serde_json::Value::Object(raw.entries().map(|(key, value)| (name(key), document(value))).collect())
+        }
+    }
+}
+
+/// Whether a text looks like a document and cannot be read as one, so that nobody knows which ids it holds.
+fn is_unreadable(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && RawJson::parse(text, DEPTH_MAX).is_err()
+}
+
 /// The scalars of a document that a path selects, with their places in the text; without a path every element of an array.
 fn json_ids(text: &str, path: Option<&JsonPath>) -> Vec<(std::ops::Range<usize>, Value)> {
-    let (Ok(raw), Ok(parsed)) = (RawJson::parse(text, DEPTH_MAX), serde_json::from_str::<serde_json::Value>(text))
-    else {
-        return Vec::new();
-    };
+    let Ok(raw) = RawJson::parse(text, DEPTH_MAX) else { return Vec::new() };
     let scalar = |raw: RawJson<'_>| {
         let value = match raw.kind() {
-            relink_export::JsonKind::Number => raw.text().parse().ok().map(Value::Int)?,
-            relink_export::JsonKind::String => Value::Text(raw.as_str().ok()?.into_owned()),
+            JsonKind::Number => raw.text().parse().ok().map(Value::Int)?,
+            JsonKind::String => Value::Text(raw.as_str().ok()?.into_owned()),
             _ => return None,
         };
         let start = raw.offset() as usize;
         Some((start..start + raw.text().len(), value))
     };
     let Some(path) = path else { return raw.elements().filter_map(scalar).collect() };
-    let located = path.query_located(&parsed);
+    let document = document(raw);
+    let located = path.query_located(&document);
     let spans = located.iter().filter_map(|node| {
         let at = node.location().iter().try_fold(raw, |raw, element| match element {
             serde_json_path::PathElement::Index(index) => raw.elements().nth(*index),
@@ -636,6 +682,16 @@ mod tests {
     fn ids(text: &str, path: &str) -> Vec<String> {
         let path = JsonPath::parse(path).expect("a path");
         json_ids(text, Some(&path)).into_iter().map(|(span, id)| format!("{} {id}", &text[span])).collect()
+    }
+
+    #[test]
+    fn a_document_that_common_parsers_refuse_is_followed_all_the_same() {
+        let text = r#"{"big": 1e400, "half": "\ud800", "\ud800": 1, "id": 7, "of": {"id": "8"}}"#;
+        assert_eq!(ids(text, "$..id"), ["7 7", "\"8\" 8"]);
+        let deep = format!("{}{{\"id\": 9}}{}", "[".repeat(300), "]".repeat(300));
+        assert_eq!(ids(&deep, "$..id"), ["9 9"]);
+        assert!(!is_unreadable(text) && !is_unreadable(&deep) && !is_unreadable("plain") && !is_unreadable(""));
+        assert!(is_unreadable(&"[".repeat(600)) && is_unreadable("{\"id\": }"));
     }
 
     #[test]

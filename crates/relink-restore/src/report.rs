@@ -32,6 +32,8 @@ pub struct Report {
     pub schema: Option<String>,
     /// What the caches took.
     pub memory: MemoryFacts,
+    /// Connections over which relations were loaded side by side (`--jobs`).
+    pub connections: usize,
     /// The natural keys that references of the export went by, and where relink has them from.
     pub natural_keys: Vec<NaturalKeyFact>,
     /// The steps in their order, with reasons.

@@ -399,6 +399,14 @@ impl State {
         refused && fresh && relation.scanned && !relation.unnamed
     }
 
+    /// Whether a row of the target to which an id led that no record has may be another than the export means: other rows of the relation have other ids
+    /// in the target than in the export, and nobody said that ids of the export count all the same.
+    pub(crate) fn is_doubtful(&self, registry: &IndexRegistry, target: RelationId, index: IndexId) -> bool {
+        let relation = self.relation(target);
+        let is_id = registry.spec(index).columns.iter().any(|column| relation.ids.contains(column));
+        is_id && relation.moved && self.policies.of(target).trusts_ids
+    }
+
     /// Resolves a reference by natural key to the value of column `wanted`.
     pub(crate) fn by_natural_key(
         &self,

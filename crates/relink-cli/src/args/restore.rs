@@ -129,6 +129,10 @@ pub(crate) struct LoadArguments {
     /// Go on where an earlier run of the same restore with --commit-every stopped; without --commit-every the rest is committed at once
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) resume: bool,
+    /// With --commit-every: load tables that do not depend on each other side by side, over so many connections. SQLite, with its one
+    /// writer, takes one. By default 1
+    #[arg(long, value_name = "CONNECTIONS", requires = "commit_every", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(crate) jobs: Option<u64>,
     /// What the caches of keys may take before they spill to a temporary file, e.g. 256MiB; by default there is no limit
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,

@@ -168,6 +168,7 @@ fn options(arguments: &RestoreArguments, config: &Config) -> Options {
         },
         commit_every: load.commit_every,
         resume: load.resume,
+        jobs: load.jobs.and_then(|jobs| usize::try_from(jobs).ok()),
         memory_bytes: load.memory.map(|size| size.as_u64()),
     }
 }
@@ -401,6 +402,7 @@ mod tests {
             "--where=a: x > 1",
             "--commit-every=500",
             "--resume",
+            "--jobs=4",
             "--memory=1MiB",
         ];
         let expected = Options {
@@ -420,6 +422,7 @@ mod tests {
             },
             commit_every: Some(500),
             resume: true,
+            jobs: Some(4),
             memory_bytes: Some(1 << 20),
         };
         assert_eq!(options(&arguments(&given), &config(CONFIGURED)), expected);

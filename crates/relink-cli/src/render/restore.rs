@@ -235,6 +235,9 @@ fn plan(text: &mut String, report: &Report) {
     if let Some(verification) = &report.verification {
         read_back(text, verification);
     }
+    if report.connections > 1 {
+        let _ = writeln!(text, "loaded side by side over {} connections", report.connections);
+    }
     if let Some(budget) = report.memory.budget {
         let [budget, spilled] = [budget, report.memory.spilled_bytes].map(|bytes| ByteSize(bytes).display().iec());
         let _ = writeln!(text, "memory: {budget} for the caches, {spilled} spilled to a temporary file");

@@ -57,6 +57,7 @@ pub(super) async fn connect(url: &DatabaseUrl, access: Access) -> Result<MySqlDa
         session,
         dialect,
         server,
+        url: url.clone(),
         access,
         packet_bytes_max,
         statements: StatementCache::new(SqlBuilder::MySql),

@@ -39,6 +39,7 @@ struct MySqlDatabase {
     session: Session,
     dialect: MySqlDialect,
     server: ServerInfo,
+    url: DatabaseUrl,
     access: Access,
     /// The server's `max_allowed_packet`.
     packet_bytes_max: usize,
@@ -214,6 +215,10 @@ impl Connection for MySqlDatabase {
 
     async fn drop_everything(&mut self) -> Result<(), DbError> {
         self.drop_all().await
+    }
+
+    async fn another(&mut self) -> Result<Option<Box<dyn Connection>>, DbError> {
+        Ok(Some(connect(&self.url, self.access).await?))
     }
 
     async fn close(self: Box<Self>) -> Result<(), DbError> {

@@ -88,6 +88,7 @@ pub(crate) async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn
         role: read(3)?.unwrap_or_default(),
         default_namespace: read(4)?,
         connection,
+        url: url.clone(),
         access,
         dialect: PostgresDialect::new(),
         server,

@@ -33,13 +33,14 @@ use self::{
     enforcement::EnforcementState,
 };
 use crate::{
-    Access, Connection, DbError, Dialect, InsertTarget, Intent, Lookup, NumberingState, ResultRow, TransactionKind,
-    statement::StatementCache,
+    Access, Connection, DatabaseUrl, DbError, Dialect, InsertTarget, Intent, Lookup, NumberingState, ResultRow,
+    TransactionKind, statement::StatementCache,
 };
 
 /// A PostgreSQL connection.
 pub(crate) struct PostgresConnection {
     connection: PgConnection,
+    url: DatabaseUrl,
     access: Access,
     dialect: PostgresDialect,
     server: ServerInfo,
@@ -270,6 +271,10 @@ impl Connection for PostgresConnection {
             self.run(statement.to_string()).await?;
         }
         Ok(())
+    }
+
+    async fn another(&mut self) -> Result<Option<Box<dyn Connection>>, DbError> {
+        Ok(Some(connect(&self.url, self.access).await?))
     }
 
     async fn close(self: Box<Self>) -> Result<(), DbError> {

@@ -331,6 +331,10 @@ impl Connection for SqliteFile {
         dropped.and(ended)
     }
 
+    async fn another(&mut self) -> Result<Option<Box<dyn Connection>>, DbError> {
+        Ok(None)
+    }
+
     async fn close(mut self: Box<Self>) -> Result<(), DbError> {
         self.keep_created();
         self.connection.close().await.map_err(statement_error)

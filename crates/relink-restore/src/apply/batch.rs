@@ -93,7 +93,7 @@ impl Rungs {
     }
 }
 
-impl Loader<'_> {
+impl Loader<'_, '_> {
     pub(super) async fn push(
         &mut self,
         batches: &mut Batches,
@@ -243,7 +243,7 @@ impl Loader<'_> {
     }
 
     fn count_inserted(&mut self, relation: RelationId, rung: Rung, rows: u64) {
-        let loaded = self.loaded.entry(relation).or_default();
+        let loaded = self.standing.loaded.entry(relation).or_default();
         loaded.counts.add(Outcome::Inserted, rows);
         loaded.rungs.add(rung, rows);
     }

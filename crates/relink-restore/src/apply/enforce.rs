@@ -9,7 +9,7 @@ use relink_model::{Enforcement, Value};
 use super::Loader;
 use crate::{Error, code, findings::finding};
 
-impl Loader<'_> {
+impl Loader<'_, '_> {
     /// Sets the references that were inserted as NULL.
     pub(super) async fn patch(&mut self, nulls: &HashMap<EdgeRef, Vec<String>>) -> Result<(), Error> {
         let catalog = Arc::clone(&self.decoder.catalog);
@@ -24,7 +24,7 @@ impl Loader<'_> {
                 let relation = relation.name.clone();
                 return Err(Error::Accounting { relation, expected: rows.len() as u64, found: affected });
             }
-            self.loaded.entry(edge.referencing).or_default().patched += affected;
+            self.standing.loaded.entry(edge.referencing).or_default().patched += affected;
         }
         Ok(())
     }
@@ -46,7 +46,7 @@ impl Loader<'_> {
                 let message = format!("{count} rows have no target in {}", foreign_key.referenced);
                 let mut found = finding(code::VALIDATION, &relation.name, message);
                 found.constraint = Some(foreign_key.describe(&relation.name));
-                self.findings.add(found, None, None)?;
+                self.job.add(found, None)?;
             }
         }
         Ok(())
@@ -70,6 +70,6 @@ impl Loader<'_> {
         let mut found = finding(code::VALIDATION, &name, error.message);
         found.constraint = error.constraint;
         found.help = error.detail;
-        Ok(self.findings.add(found, None, None)?)
+        self.job.add(found, None)
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     stream::Order,
 };
 
-impl Loader<'_> {
+impl Loader<'_, '_> {
     /// Inserts the rows of a join table that come from many-to-many lists; rows that the list of an updated row lacks are deleted.
     pub(super) async fn lists(
         &mut self,
@@ -90,7 +90,7 @@ impl Loader<'_> {
                     }
                     let origin = Origin::of_list(&row);
                     for made in made {
-                        self.loaded.entry(join).or_default().counts.read += 1;
+                        self.standing.loaded.entry(join).or_default().counts.read += 1;
                         let exists = state.exists(ordinal);
                         ordinal += 1;
                         let own = if numbered.is_some() { Some(Value::Int(number)) } else { None };
@@ -163,7 +163,7 @@ impl Loader<'_> {
         let unlisted: Vec<Vec<Value>> = there.into_iter().filter(unlisted).collect();
         if !unlisted.is_empty() {
             let deleted = self.connection.delete_by_key(relation, &names, &unlisted).await?;
-            self.loaded.entry(join).or_default().deleted += deleted;
+            self.standing.loaded.entry(join).or_default().deleted += deleted;
         }
         Ok(())
     }

@@ -9,20 +9,24 @@ mod update;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, atomic::Ordering},
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use relink_db::{Connection, DbError, DbErrorKind, TransactionKind};
+use relink_db::{Connection, DbError, TransactionKind};
 use relink_export::Run;
 use relink_graph::{EdgeRef, Way};
-use relink_model::{Counts, OnError, Outcome, RelationId, Value};
+use relink_model::{Counts, Finding, OnError, Outcome, RelationId, Value};
 
 use self::batch::{Batches, HeldInsert, Insertion};
 use crate::{
     Error, Event, Phase, Request, code,
     decode::Decoder,
-    findings::{Findings, finding},
-    journal::{Cursor, Keeper},
+    findings::{Findings, Spot, finding},
+    journal::{Keeper, Reached},
     key::Ordinal,
     load,
     mapping::JoinField,
@@ -57,46 +61,85 @@ pub(crate) struct Refusal {
     pub(crate) error: DbError,
 }
 
+/// What a load works on, whichever connection carries it.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) decoder: &'a Arc<Decoder>,
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) runs: &'a [Vec<Run>],
+    pub(crate) joins: &'a HashMap<RelationId, Vec<(RelationId, JoinField)>>,
+    pub(crate) state: &'a State,
+    pub(crate) steps: &'a [Step],
+    pub(crate) findings: &'a Mutex<&'a mut Findings>,
+    pub(crate) checkpoints: Option<Checkpoints<'a>>,
+    /// Set when another connection failed: there is no use in going on.
+    pub(crate) stopped: &'a AtomicBool,
+}
+
+impl Job<'_> {
+    /// Whether anything was found that stops the restore.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).has_errors()
+    }
+
+    /// Notes a finding.
+    fn add(&self, found: Finding, spot: Option<Spot<'_>>) -> Result<(), Error> {
+        Ok(self.findings.lock().unwrap_or_else(PoisonError::into_inner).add(found, spot, None)?)
+    }
+}
+
 /// Commits on the way.
+#[derive(Clone, Copy)]
 pub(crate) struct Checkpoints<'a> {
     /// After so many records.
     pub(crate) every: u64,
-    /// Rows of each relation before the restore began.
-    pub(crate) before: &'a HashMap<RelationId, i64>,
-    pub(crate) keeper: &'a mut Keeper,
+    pub(crate) keeper: &'a Keeper,
     /// Becomes true with the first commit of all.
-    pub(crate) any: &'a mut bool,
-    /// Where the load stood at the last commit, and what it had come to.
-    pub(crate) committed: &'a mut Option<(Cursor, HashMap<RelationId, Loaded>)>,
+    pub(crate) any: &'a AtomicBool,
 }
 
-/// From where a load goes on.
+/// How far a load has come, and what it has come to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Start {
-    pub(crate) cursor: Cursor,
+pub(crate) struct Standing {
+    /// By step of the plan.
+    pub(crate) reached: Vec<Reached>,
     pub(crate) loaded: HashMap<RelationId, Loaded>,
 }
 
-/// Carries out the steps.
-pub(crate) struct Loader<'a> {
-    connection: &'a mut dyn Connection,
+impl Standing {
+    /// What of it concerns one step.
+    pub(crate) fn of(&self, steps: &[Step], step: usize) -> Self {
+        let loaded = steps[step].relations.iter().filter_map(|id| Some((*id, self.loaded.get(id)?.clone())));
+        Self { reached: self.reached.clone(), loaded: loaded.collect() }
+    }
+}
+
+/// Carries out steps over one connection.
+pub(crate) struct Loader<'c, 'a> {
+    connection: &'c mut dyn Connection,
+    job: Job<'a>,
     decoder: Arc<Decoder>,
     request: &'a Request<'a>,
     runs: &'a [Vec<Run>],
     joins: &'a HashMap<RelationId, Vec<(RelationId, JoinField)>>,
     state: &'a State,
-    findings: &'a mut Findings,
     /// Refused records are kept apart, to be rejected.
     rejects: bool,
-    start: Cursor,
-    checkpoints: Option<Checkpoints<'a>>,
+    /// The steps that are its own.
+    range: Range<usize>,
     /// Records since the last commit.
     uncommitted: u64,
-    /// Where the load stands.
-    cursor: Cursor,
+    /// The step at hand.
+    at: usize,
+    /// How far an earlier run had come with it.
+    resumed: Reached,
     /// What the step at hand does to constraints lasts as long as its transaction.
     whole_step: bool,
-    pub(crate) loaded: HashMap<RelationId, Loaded>,
+    pub(crate) standing: Standing,
+    /// Steps that have come further since the last commit.
+    advanced: BTreeSet<usize>,
+    /// As of the last commit, where there was one.
+    pub(crate) committed: Option<Standing>,
     pub(crate) refusals: Vec<Refusal>,
     targets: HashMap<(RelationId, Vec<usize>), Arc<relink_db::InsertTarget>>,
     /// By address of the shape; shapes live as long as the decoder.
@@ -115,34 +158,32 @@ pub(crate) struct Loader<'a> {
     refused_rows: HashSet<(RelationId, Ordinal)>,
 }
 
-impl<'a> Loader<'a> {
-    #[expect(clippy::too_many_arguments, reason = "what a load works on, each used throughout")]
+impl<'c, 'a> Loader<'c, 'a> {
+    /// For these steps, in a transaction that is open and [prepared](load::prepare).
     pub(crate) fn new(
-        connection: &'a mut dyn Connection,
-        decoder: Arc<Decoder>,
-        request: &'a Request<'a>,
-        runs: &'a [Vec<Run>],
-        joins: &'a HashMap<RelationId, Vec<(RelationId, JoinField)>>,
-        state: &'a State,
-        findings: &'a mut Findings,
-        start: Start,
-        checkpoints: Option<Checkpoints<'a>>,
+        connection: &'c mut dyn Connection,
+        job: Job<'a>,
+        range: Range<usize>,
+        standing: Standing,
     ) -> Self {
+        let Job { decoder, request, runs, joins, state, .. } = job;
         Self {
             connection,
-            decoder,
+            job,
+            decoder: Arc::clone(decoder),
             request,
             runs,
             joins,
             state,
-            findings,
             rejects: request.options.on_error == OnError::Reject,
-            start: start.cursor,
-            checkpoints,
+            at: range.start,
+            range,
             uncommitted: 0,
-            cursor: start.cursor,
+            resumed: Reached::default(),
             whole_step: false,
-            loaded: start.loaded,
+            standing,
+            advanced: BTreeSet::new(),
+            committed: None,
             refusals: Vec::new(),
             targets: HashMap::new(),
             insertions: HashMap::new(),
@@ -157,16 +198,21 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Carries out all steps, then makes deferred constraints fire. Whether rows were refused stands in the findings, or in `refusals`.
-    pub(crate) async fn run(&mut self, steps: &[Step], events: &mut dyn FnMut(Event)) -> Result<(), Error> {
-        for (at, step) in steps.iter().enumerate().skip(self.start.step) {
-            self.cursor.step = at;
-            self.step(step, events).await?;
+    /// Carries out its steps, then makes deferred constraints fire. Whether rows were refused stands in the findings, or in `refusals`.
+    pub(crate) async fn run(&mut self, events: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        for at in self.range.clone() {
+            if self.standing.reached[at].finished {
+                continue;
+            }
+            self.at = at;
+            self.resumed = self.standing.reached[at];
+            self.step(&self.job.steps[at], events).await?;
             if self.has_enough() || self.broken {
                 return Ok(());
             }
             self.whole_step = false;
-            self.cursor = Cursor { step: at + 1, part: 0, done: 0 };
+            self.standing.reached[at] = Reached { finished: true, ..Reached::default() };
+            self.advanced.insert(at);
             self.checkpoint().await?;
         }
         if self.refused == 0 {
@@ -182,6 +228,11 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The relations of its steps.
+    fn relations(&self) -> Vec<RelationId> {
+        self.job.steps[self.range.clone()].iter().flat_map(|step| step.relations.iter().copied()).collect()
     }
 
     /// Whether so much went wrong that going on teaches nothing.
@@ -236,24 +287,22 @@ impl<'a> Loader<'a> {
 
     /// Begins a part of the step, unless an earlier run has done with it.
     fn begins(&mut self, part: usize) -> bool {
-        let here = Cursor { step: self.cursor.step, part, done: 0 };
-        if self.start.step == here.step && part < self.start.part {
+        if part < self.resumed.part {
             return false;
         }
-        let resumes = self.start.step == here.step && self.start.part == part;
-        self.cursor = if resumes { self.start } else { here };
+        let done = if part == self.resumed.part { self.resumed.done } else { 0 };
+        self.standing.reached[self.at] = Reached { part, done, finished: false };
         true
     }
 
     /// How many of this part's records an earlier run has done with.
     fn done_before(&self) -> u64 {
-        let here = self.cursor.step == self.start.step && self.cursor.part == self.start.part;
-        if here { self.start.done } else { 0 }
+        if self.standing.reached[self.at].part == self.resumed.part { self.resumed.done } else { 0 }
     }
 
     /// Whether a commit is due; the caller then writes what waits, and makes a [checkpoint](Self::checkpoint).
     fn is_due(&self) -> bool {
-        self.checkpoints.as_ref().is_some_and(|checkpoints| self.uncommitted >= checkpoints.every)
+        self.job.checkpoints.is_some_and(|checkpoints| self.uncommitted >= checkpoints.every)
             && !self.whole_step
             && self.held.is_empty()
             && self.patches.is_empty()
@@ -267,9 +316,6 @@ impl<'a> Loader<'a> {
         if !self.is_due() {
             return Ok(());
         }
-        let Some(checkpoints) = &mut self.checkpoints else { return Ok(()) };
-        // What was resolved by caches that failed must not be committed.
-        self.state.budget.check()?;
         // What is deferred must hold by now; where it does not yet, the commit waits.
         self.connection.savepoint(DEFERRED).await?;
         if let Err(error) = self.connection.check_deferred().await {
@@ -280,22 +326,33 @@ impl<'a> Loader<'a> {
             return Ok(self.connection.release(DEFERRED).await?);
         }
         self.connection.release(DEFERRED).await?;
-        let catalog = &self.decoder.catalog;
-        let keeper = &mut *checkpoints.keeper;
-        keeper.advance(self.connection, catalog, self.cursor, &self.loaded, checkpoints.before).await?;
-        if let Err(error) = self.connection.commit().await {
-            if error.kind != DbErrorKind::ConnectionLost {
-                return Err(error.into());
-            }
-            // Nobody knows what became of it: the rows may be there.
-            *checkpoints.any = true;
-            return Err(Error::CommitUnknown(Box::new(error)));
-        }
-        *checkpoints.any = true;
-        *checkpoints.committed = Some((self.cursor, self.loaded.clone()));
-        self.uncommitted = 0;
+        self.commit().await?;
         self.connection.begin(TransactionKind::Write).await?;
-        load::prepare(self.connection, self.request, self.state, &self.decoder.catalog).await
+        let relations = self.relations();
+        load::prepare(self.connection, self.request, self.state, &self.decoder.catalog, &relations).await
+    }
+
+    /// Commits what was loaded so far together with the journal, if there is one.
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        let Some(Checkpoints { any, .. }) = self.job.checkpoints else { return Ok(()) };
+        // What was resolved by caches that failed must not be committed.
+        self.state.budget.check()?;
+        self.note().await?;
+        load::commit(self.connection, any).await?;
+        self.committed = Some(self.standing.clone());
+        self.uncommitted = 0;
+        Ok(())
+    }
+
+    /// Notes in the journal, if there is one, how far the load has come.
+    pub(crate) async fn note(&mut self) -> Result<(), Error> {
+        let Some(Checkpoints { keeper, .. }) = self.job.checkpoints else { return Ok(()) };
+        for at in std::mem::take(&mut self.advanced) {
+            let (step, reached) = (&self.job.steps[at], self.standing.reached[at]);
+            let catalog = &self.decoder.catalog;
+            keeper.advance(self.connection, catalog, at, step, reached, &self.standing.loaded).await?;
+        }
+        Ok(())
     }
 
     /// Whether rows of this relation that exist may change.
@@ -323,7 +380,7 @@ impl<'a> Loader<'a> {
             let skipped = before.min(chunk.len() as u64);
             before -= skipped;
             let read = chunk.len() as u64 - skipped;
-            self.loaded.entry(id).or_default().counts.read += read;
+            self.standing.loaded.entry(id).or_default().counts.read += read;
             for (row, _) in chunk.into_iter().skip(skipped as usize) {
                 if state.relation(id).rejected.contains_key(&row.ordinal) {
                     self.count(id, Outcome::Rejected);
@@ -364,22 +421,24 @@ impl<'a> Loader<'a> {
 
     /// Reads records, in chunks small enough to commit as often as was asked for.
     fn read(&self, order: Order) -> Rows {
-        let every = self.checkpoints.as_ref().map_or(u64::MAX, |checkpoints| checkpoints.every);
+        let every = self.job.checkpoints.map_or(u64::MAX, |checkpoints| checkpoints.every);
         stream::rows_by(&self.request.source, &self.decoder, order, usize::try_from(every).unwrap_or(usize::MAX))
     }
 
     /// Notes records that are done with as soon as what waits is written.
     fn passed(&mut self, records: u64) {
-        self.cursor.done += records;
+        self.standing.reached[self.at].done += records;
         self.uncommitted += records;
+        self.advanced.insert(self.at);
     }
 
     fn check_interrupted(&self) -> Result<(), Error> {
-        if self.request.interrupted.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        let ends = self.request.interrupted.load(Ordering::Relaxed) || self.job.stopped.load(Ordering::Relaxed);
+        if ends { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     fn count(&mut self, relation: RelationId, outcome: Outcome) {
-        self.loaded.entry(relation).or_default().counts.add(outcome, 1);
+        self.standing.loaded.entry(relation).or_default().counts.add(outcome, 1);
     }
 
     /// A row whose reference leads to a refused one: a consequence, not a cause.
@@ -393,7 +452,7 @@ impl<'a> Loader<'a> {
         let catalog = Arc::clone(&self.decoder.catalog);
         let message = "references a record that was refused, directly or through others";
         let found = finding(code::FOLLOWS_REFUSED, &catalog.relation(relation).name, message);
-        Ok(self.findings.add(found, Some(origin.spot()), None)?)
+        self.job.add(found, Some(origin.spot()))
     }
 
     /// A row that the database refuses.
@@ -409,7 +468,7 @@ impl<'a> Loader<'a> {
         }
         let catalog = Arc::clone(&self.decoder.catalog);
         let found = refused_finding(&catalog.relation(relation).name, error);
-        Ok(self.findings.add(found, Some(origin.spot()), None)?)
+        self.job.add(found, Some(origin.spot()))
     }
 }
 

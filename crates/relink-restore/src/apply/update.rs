@@ -41,7 +41,7 @@ struct RowKey {
     comparisons: Vec<Comparison>,
 }
 
-impl Loader<'_> {
+impl Loader<'_, '_> {
     /// Updates the rows of a relation that exist, where their records say otherwise.
     pub(super) async fn updates(
         &mut self,
@@ -235,7 +235,7 @@ impl Loader<'_> {
     }
 
     fn count_changed(&mut self, id: RelationId, outcome: Outcome, rows: u64) {
-        self.loaded.entry(id).or_default().counts.add(outcome, rows);
+        self.standing.loaded.entry(id).or_default().counts.add(outcome, rows);
     }
 
     /// Updates rows; where that is refused, halves of them, until the rows to blame stand alone. Those in whose way another row stands are held,

@@ -508,7 +508,12 @@ impl<'a> Scanner<'a> {
                     self.note_edge(&work.row, reference.key, reference.target, ordinal);
                     self.follow(work, &reference.slots, natural.is_some(), value);
                 }
-                Resolution::Target(value) => self.follow(work, &reference.slots, natural.is_some(), value),
+                Resolution::Target(value) => {
+                    if natural.is_none() && self.state.is_doubtful(&self.registry, reference.target, reference.index) {
+                        self.doubt(&work.row, at)?;
+                    }
+                    self.follow(work, &reference.slots, natural.is_some(), value);
+                }
                 Resolution::Missing
                 | Resolution::External
                 | Resolution::Ambiguous
@@ -580,6 +585,20 @@ impl<'a> Scanner<'a> {
             let edge = EdgeRef { referencing: row.shape.relation, key };
             self.edges.push(RowEdge { edge, from: (row.shape.relation, row.ordinal), to: (target, ordinal) });
         }
+    }
+
+    /// Warns of a reference by id to a row of the target that may be another than the export means.
+    fn doubt(&mut self, row: &Row, at: usize) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let reference = &row.shape.references[at];
+        let relation = &catalog.relation(row.shape.relation).name;
+        let shown: Vec<String> = reference.slots.iter().map(|slot| describe(&row.cells[*slot])).collect();
+        let field = reference.slots.first().and_then(|slot| row.shape.field_of(*slot)).map(str::to_owned);
+        let mut found = doubtful_finding(relation, &catalog.relation(reference.target).name, &shown.join(", "));
+        found.field.clone_from(&field);
+        let offset = self.value_offset(row, field.as_deref())?;
+        let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
+        Ok(self.findings.add(found, Some(spot), None)?)
     }
 
     /// Reports a reference that leads nowhere, or to several rows.
@@ -715,6 +734,19 @@ fn unique_name(roles: &Roles, has_null: bool) -> Option<String> {
         return Some("primary key".to_owned());
     }
     roles.unique.clone().filter(|_| !has_null || roles.nulls_not_distinct)
+}
+
+/// The finding of a reference by id that may lead to another row than the export means.
+fn doubtful_finding(relation: &RelationName, target: &RelationName, shown: &str) -> Finding {
+    let message = format!(
+        "{shown} references {target} by id, the export does not hold that row, and rows of {target} have other ids in the target than in the export: \
+         this id may be another row's, too"
+    );
+    let mut found = finding(code::EXTERNAL_REFERENCE, relation, message);
+    found.severity = Severity::Warning;
+    found.help =
+        Some("export the row as well, refer to it by natural key, or say --external-refs refuse or key".to_owned());
+    found
 }
 
 /// The finding of a reference that leads nowhere, or to several rows.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use relink_model::{OnDangling, RelationId, Severity, Value};
 
-use super::{Needs, Scanner, unresolved_finding};
+use super::{Needs, Scanner, doubtful_finding, unresolved_finding};
 use crate::{
     Error, code,
     decode::Row,
@@ -50,6 +50,7 @@ impl Scanner<'_> {
                 }
                 for row in &rows {
                     self.report_unknown_types(row)?;
+                    self.report_unreadable(row)?;
                     for unfollowed in self.unfollowed(row, &mut Vec::new()) {
                         self.report_unfollowed(row, &unfollowed)?;
                     }
@@ -80,6 +81,13 @@ impl Scanner<'_> {
                     let (column, loose) = (generic.id_column, generic.loose);
                     let generic = Some(slot.generic);
                     unfollowed.push(Unfollowed { column, generic, target, id, why, loose });
+                }
+                Some((target, why @ Resolution::Target(_)))
+                    if polymorphic.is_doubtful(&self.state, &self.registry, target) =>
+                {
+                    let id = row.given_value(slot.id_slot).cloned().unwrap_or(Value::Null);
+                    let (column, generic) = (generic.id_column, Some(slot.generic));
+                    unfollowed.push(Unfollowed { column, generic, target, id, why, loose: true });
                 }
                 _ => {}
             }
@@ -123,19 +131,51 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Documents whose ids cannot follow their rows, since nobody can read them.
+    fn report_unreadable(&mut self, row: &Row) -> Result<(), Error> {
+        let mapping = Arc::clone(&self.mapping);
+        let Some(polymorphic) = mapping.polymorphic(row.shape.relation) else { return Ok(()) };
+        if !self.state.relations.iter().any(|relation| relation.moved) || self.is_rejected(row) {
+            return Ok(());
+        }
+        for (column, loose) in polymorphic.unreadable(row) {
+            let catalog = Arc::clone(&self.catalog);
+            let name = &catalog.relation(row.shape.relation).name;
+            let message = "this document is no JSON, or nests too deep, so that the ids in it cannot follow their rows";
+            let mut found = finding(code::UNREADABLE_DOCUMENT, name, message);
+            if loose {
+                found.severity = Severity::Warning;
+            }
+            found.help = Some("mend the document, or leave its column out of embedded_ids".to_owned());
+            let field = row.shape.slot_of(column).and_then(|slot| row.shape.field_of(slot)).map(str::to_owned);
+            found.field.clone_from(&field);
+            let offset = self.value_offset(row, field.as_deref())?;
+            let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
+            self.fault(row, found, Some(spot), None)?;
+        }
+        Ok(())
+    }
+
     fn is_rejected(&self, row: &Row) -> bool {
         self.state.relation(row.shape.relation).rejected.contains_key(&row.ordinal)
     }
 
     fn report_unfollowed(&mut self, row: &Row, unfollowed: &Unfollowed) -> Result<(), Error> {
-        // A loose reference may name what is gone; it only matters where an id could be another row's by now.
-        if unfollowed.loose && unfollowed.why != Resolution::External {
+        // A loose reference may name what is gone; it only matters where an id could be another row's by now, or become a new one's.
+        let allots = self.state.relation(unfollowed.target).allots;
+        let doubtful = matches!(unfollowed.why, Resolution::Target(_));
+        if unfollowed.loose && unfollowed.why != Resolution::External && !allots && !doubtful {
             return Ok(());
         }
         let catalog = Arc::clone(&self.catalog);
         let relation = catalog.relation(row.shape.relation);
         let target = &catalog.relation(unfollowed.target).name;
-        let mut found = unresolved_finding(&relation.name, target, &unfollowed.id.to_string(), &unfollowed.why);
+        let shown = unfollowed.id.to_string();
+        let mut found = if doubtful {
+            doubtful_finding(&relation.name, target, &shown)
+        } else {
+            unresolved_finding(&relation.name, target, &shown, &unfollowed.why)
+        };
         if unfollowed.loose {
             found.severity = Severity::Warning;
         }
