@@ -551,7 +551,7 @@ fn make_plan(
     connection: &dyn Connection,
     order: &LoadOrder,
     state: &State,
-    edges: &[Vec<crate::rows::RowEdge>],
+    edges: &[crate::rows::RowEdges],
     findings: &mut Findings,
 ) -> Result<(Plan, Vec<Step>), Error> {
     let catalog = &decoder.catalog;

@@ -267,8 +267,8 @@ impl Load<'_> {
                     Some((0..ordinal).filter(|other| is_read(*other)).count())
                 }
                 Part::Stretch(relation, rows) if relation == id && !updates => {
-                    let place = rows.iter().position(|(other, _)| *other == ordinal);
-                    place.map(|place| rows[..place].iter().filter(|(other, _)| is_read(*other)).count())
+                    let place = rows.iter().position(|other| *other == ordinal);
+                    place.map(|place| rows[..place].iter().filter(|other| is_read(**other)).count())
                 }
                 _ => None,
             };

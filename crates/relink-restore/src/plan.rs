@@ -13,9 +13,8 @@ use crate::{
     key::Ordinal,
     load,
     mapping::{JoinField, Mapping},
-    memory::Position,
     notes,
-    rows::{self, RowEdge, RowId, RowOrder},
+    rows::{self, RowEdges, RowId, RowOrder},
     selection::LeftOut,
     state::State,
 };
@@ -86,7 +85,7 @@ impl Step {
         joins: &HashMap<RelationId, Vec<(RelationId, JoinField)>>,
     ) -> Vec<Part> {
         let records: Vec<Part> = if self.sequence.is_some() {
-            self.stretches(state).into_iter().map(|(relation, rows)| Part::Stretch(relation, rows)).collect()
+            self.stretches().into_iter().map(|(relation, rows)| Part::Stretch(relation, rows)).collect()
         } else {
             let with_records = self.relations.iter().filter(|id| !runs[id.index()].is_empty());
             with_records.map(|id| Part::Records(*id)).collect()
@@ -97,13 +96,12 @@ impl Step {
     }
 
     /// The rows of the sequence in stretches of one relation.
-    pub(crate) fn stretches(&self, state: &State) -> Vec<(RelationId, Vec<(Ordinal, Position)>)> {
-        let mut stretches: Vec<(RelationId, Vec<(Ordinal, Position)>)> = Vec::new();
+    fn stretches(&self) -> Vec<(RelationId, Vec<Ordinal>)> {
+        let mut stretches: Vec<(RelationId, Vec<Ordinal>)> = Vec::new();
         for (relation, ordinal) in self.sequence.iter().flatten() {
-            let row = (*ordinal, state.relation(*relation).positions.get(*ordinal));
             match stretches.last_mut() {
-                Some((last, rows)) if last == relation => rows.push(row),
-                _ => stretches.push((*relation, vec![row])),
+                Some((last, rows)) if last == relation => rows.push(*ordinal),
+                _ => stretches.push((*relation, vec![*ordinal])),
             }
         }
         stretches
@@ -116,7 +114,7 @@ pub(crate) enum Part {
     /// The new records of a relation, in the order of the export.
     Records(RelationId),
     /// New records of one relation that come together in the order of a cycle's rows.
-    Stretch(RelationId, Vec<(Ordinal, Position)>),
+    Stretch(RelationId, Vec<Ordinal>),
     /// The rows that lists make in a join table.
     Lists(RelationId),
     /// The records of a relation whose rows exist, and change.
@@ -136,7 +134,7 @@ pub(crate) fn make(
     catalog: &Catalog,
     order: &LoadOrder,
     state: &State,
-    edges: &[Vec<RowEdge>],
+    edges: &[RowEdges],
     left_out: &LeftOut,
     capabilities: &Capabilities,
 ) -> Result<(Plan, Vec<Step>), Vec<Unbreakable>> {
@@ -212,11 +210,11 @@ fn break_cycle(
     relations: &[RelationId],
     cycle: &Cycle,
     state: &State,
-    edges: &[RowEdge],
+    edges: &RowEdges,
 ) -> Result<(Step, Option<CyclePlan>), Unbreakable> {
     // Rows that exist are not loaded, so nothing waits for them.
     let existing = |row: RowId| state.relation(row.0).existing.contains(&row.1);
-    let edges: Vec<RowEdge> = edges.iter().filter(|edge| !existing(edge.from) && !existing(edge.to)).copied().collect();
+    let edges = edges.iter().filter(|edge| !existing(edge.from) && !existing(edge.to));
     let mut refused = None;
     for way in &cycle.ways {
         let order = match way {
@@ -229,7 +227,7 @@ fn break_cycle(
         };
         let released: HashSet<EdgeRef> = way.keys().iter().copied().collect();
         let counted: Vec<(RelationId, u64)> = order.iter().map(|id| (*id, state.relation(*id).records())).collect();
-        let waiting = edges.iter().filter(|edge| !released.contains(&edge.edge)).copied();
+        let waiting = edges.clone().filter(|edge| !released.contains(&edge.edge));
         let sequence = match rows::order(&counted, waiting) {
             RowOrder::Cyclic => continue,
             RowOrder::File => None,

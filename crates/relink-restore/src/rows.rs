@@ -19,6 +19,37 @@ pub(crate) struct RowEdge {
     pub(crate) to: RowId,
 }
 
+/// The references between the rows of a component: eight bytes each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RowEdges {
+    /// By foreign key, with the relation that it references.
+    by_key: Vec<(EdgeRef, RelationId, Pairs)>,
+}
+
+/// Referencing and referenced records.
+type Pairs = Vec<(Ordinal, Ordinal)>;
+
+impl RowEdges {
+    pub(crate) fn push(&mut self, RowEdge { edge, from, to }: RowEdge) {
+        let pair = (from.1, to.1);
+        match self.by_key.iter_mut().find(|(other, target, _)| (*other, *target) == (edge, to.0)) {
+            Some((.., pairs)) => pairs.push(pair),
+            None => self.by_key.push((edge, to.0, vec![pair])),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RowEdge> + Clone {
+        self.by_key.iter().flat_map(|(edge, target, pairs)| {
+            let whole = |(from, to): &(Ordinal, Ordinal)| RowEdge {
+                edge: *edge,
+                from: (edge.referencing, *from),
+                to: (*target, *to),
+            };
+            pairs.iter().map(whole)
+        })
+    }
+}
+
 /// How the rows of a component can be ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RowOrder {

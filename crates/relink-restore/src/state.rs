@@ -19,6 +19,7 @@ use crate::{
     memory::{self, Budget, ColumnValues, ExternalRows, KeyMap, OrdinalSet, Position, Positions},
     natural::{KeyPart, NaturalKey, NaturalReference, ReferencePart, Tree},
     options::Policies,
+    stream::Order,
 };
 
 /// What a lookup in the target found for a key.
@@ -218,6 +219,11 @@ impl RelationState {
     /// Whether this record's row exists in the target.
     pub(crate) fn exists(&self, ordinal: Ordinal) -> bool {
         self.existing.contains(&ordinal)
+    }
+
+    /// These records in the order given, to be read.
+    pub(crate) fn order_of(&self, rows: &[Ordinal]) -> Order {
+        Order::Rows(rows.iter().map(|ordinal| (*ordinal, self.positions.get(*ordinal))).collect())
     }
 
     /// Whether rows are written, or those that lists no longer name deleted.

@@ -19,6 +19,9 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// Chunks that may wait.
 const CHUNKS_WAITING: usize = 2;
 
+/// Rows whose positions are known at a time, where they are not read in the order of the file.
+pub(crate) const PIECE_ROWS: usize = 65_536;
+
 /// A decoded record and what is wrong with it.
 pub(crate) type Decoded = (Row, Vec<Problem>);
 

@@ -261,9 +261,16 @@ impl<'c, 'a> Loader<'c, 'a> {
             match part {
                 Part::Records(relation) => {
                     let runs = self.runs[relation.index()].clone();
-                    self.records(relation, step, Order::File(runs), events).await?;
+                    let mut before = self.done_before();
+                    self.records(relation, step, Order::File(runs), &mut before, events).await?;
                 }
-                Part::Stretch(relation, rows) => self.records(relation, step, Order::Rows(rows), events).await?,
+                Part::Stretch(relation, rows) => {
+                    let mut before = self.done_before();
+                    for piece in rows.chunks(stream::PIECE_ROWS) {
+                        let order = self.state.relation(relation).order_of(piece);
+                        self.records(relation, step, order, &mut before, events).await?;
+                    }
+                }
                 Part::Lists(relation) => self.lists(relation, &self.joins[&relation], events).await?,
                 Part::Updates(relation) => self.updates(relation, step, events).await?,
             }
@@ -360,25 +367,25 @@ impl<'c, 'a> Loader<'c, 'a> {
         self.state.changes(relation)
     }
 
-    /// Inserts the records of a relation in the order given.
+    /// Inserts the records of a relation in the order given; the first `before` of them have been dealt with.
     async fn records(
         &mut self,
         id: RelationId,
         step: &Step,
         order: Order,
+        before: &mut u64,
         events: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let state = self.state;
         let mut rows = self.read(order);
         let mut batches = Batches::new(step.ordered);
         let changes = self.changes(id);
-        let mut before = self.done_before();
         while let Some(chunk) = rows.recv().await {
             self.check_interrupted()?;
             let chunk = chunk?;
             self.state.budget.check()?;
-            let skipped = before.min(chunk.len() as u64);
-            before -= skipped;
+            let skipped = (*before).min(chunk.len() as u64);
+            *before -= skipped;
             let read = chunk.len() as u64 - skipped;
             self.standing.loaded.entry(id).or_default().counts.read += read;
             for (row, _) in chunk.into_iter().skip(skipped as usize) {

@@ -38,7 +38,7 @@ use crate::{
     options::Policies,
     per_relation,
     polymorphic::{GenericSlot, in_form_of},
-    rows::RowEdge,
+    rows::{RowEdge, RowEdges},
     shape::{ReferenceSlot, Shape},
     state::{self, External, Fresh, Reject, Resolution, State},
     stream::{self, Order},
@@ -49,7 +49,7 @@ pub(crate) struct Survey {
     pub(crate) state: State,
     pub(crate) findings: Findings,
     /// References between rows of one component, by step of the load order.
-    pub(crate) edges: Vec<Vec<RowEdge>>,
+    pub(crate) edges: Vec<RowEdges>,
     /// The many-to-many fields that fill each join table.
     pub(crate) joins: HashMap<RelationId, Vec<(RelationId, JoinField)>>,
 }
@@ -77,10 +77,12 @@ pub(crate) struct Scanner<'a> {
     /// Relations of which it is known whether they hold rows.
     asked: HashSet<RelationId>,
     /// Row edges of the component at hand.
-    edges: Vec<RowEdge>,
+    edges: RowEdges,
     component: Vec<RelationId>,
-    /// Rows of the component whose references may lead to records not read yet.
+    /// Rows of the component whose keys may lead through records not read yet.
     pending: Vec<Work>,
+    /// Records of the component of which nothing is left but references to records not read yet: by relation and by what of them is settled.
+    waiting: BTreeMap<(RelationId, Vec<bool>), Vec<Ordinal>>,
     joins: HashMap<RelationId, Vec<(RelationId, JoinField)>>,
 }
 
@@ -145,9 +147,10 @@ impl<'a> Scanner<'a> {
             interrupted: request.interrupted,
             decisions: None,
             state,
-            edges: Vec::new(),
+            edges: RowEdges::default(),
             component: Vec::new(),
             pending: Vec::new(),
+            waiting: BTreeMap::new(),
             joins: HashMap::new(),
         }
     }
@@ -189,9 +192,8 @@ impl<'a> Scanner<'a> {
         step: &LoadStep,
         done: &mut u64,
         events: &mut dyn FnMut(Event),
-    ) -> Result<Vec<RowEdge>, Error> {
+    ) -> Result<RowEdges, Error> {
         self.component.clone_from(&step.relations);
-        self.edges.clear();
         for relation in &step.relations {
             self.relation(*relation, done, events).await?;
         }
@@ -211,6 +213,7 @@ impl<'a> Scanner<'a> {
             }
         }
         self.conclude(&mut pending).await?;
+        self.conclude_waiting().await?;
         for relation in &step.relations {
             self.allot(*relation).await?;
             self.state.relation_mut(*relation).settled = true;
@@ -274,7 +277,14 @@ impl<'a> Scanner<'a> {
                 works.push(self.enter(row, problems)?);
             }
             self.settle(&mut works).await?;
-            self.pending.extend(works.into_iter().filter(|work| !work.is_done()));
+            for work in works.into_iter().filter(|work| !work.is_done()) {
+                if self.is_read_again(&work) {
+                    let records = self.waiting.entry((id, work.settled)).or_default();
+                    records.push(work.row.ordinal);
+                } else {
+                    self.pending.push(work);
+                }
+            }
             self.state.keep_within_budget()?;
             events(Event::Progress { phase: Phase::PreScan, done: *done });
         }
@@ -435,6 +445,44 @@ impl<'a> Scanner<'a> {
             self.file(work, false)?;
         }
         self.identify(works).await
+    }
+
+    /// Whether all that is left of a row are references whose values nothing else goes by: it can be read again for them, and need not stay in memory.
+    fn is_read_again(&self, work: &Work) -> bool {
+        let shape = &work.row.shape;
+        let payload = &self.state.relation(shape.relation).payload;
+        let (references, generics) = work.settled.split_at(shape.references.len());
+        let alone = |(reference, settled): (&ReferenceSlot, &bool)| {
+            *settled
+                || !keyed(shape, &reference.slots)
+                    && !reference.slots.iter().any(|slot| payload.contains(&shape.columns[*slot]))
+        };
+        work.identified && !generics.contains(&false) && shape.references.iter().zip(references).all(alone)
+    }
+
+    /// Resolves the references of records that waited for the end of the component.
+    async fn conclude_waiting(&mut self) -> Result<(), Error> {
+        for ((relation, settled), records) in std::mem::take(&mut self.waiting) {
+            for piece in records.chunks(stream::PIECE_ROWS) {
+                let order = self.state.relation(relation).order_of(piece);
+                let mut rows = stream::rows(&self.source, &self.decoder, order);
+                while let Some(chunk) = rows.recv().await {
+                    if self.interrupted.load(Ordering::Relaxed) {
+                        return Err(Error::Interrupted);
+                    }
+                    let again = |(row, _): (Row, Vec<Problem>)| Work {
+                        settled: settled.clone(),
+                        filed: vec![true; row.shape.indexes.len()],
+                        identified: true,
+                        row,
+                    };
+                    let mut works: Vec<Work> = chunk?.into_iter().map(again).collect();
+                    self.resolve_all(&mut works, true).await?;
+                    self.state.keep_within_budget()?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Resolves what can be resolved, with as many rounds of lookups as natural keys are nested; `report`: what leads nowhere
