@@ -10,10 +10,11 @@ use std::{
 const LAYERS: &[(&str, &[&str])] = &[
     ("relink-model", &[]),
     ("relink-graph", &["relink-model"]),
+    ("relink-rules", &["relink-model"]),
     ("relink-export", &["relink-model"]),
     ("relink-db", &["relink-model"]),
     ("relink-restore", &["relink-model", "relink-graph", "relink-export", "relink-db"]),
-    ("relink-validate", &["relink-model", "relink-graph", "relink-export", "relink-db"]),
+    ("relink-validate", &["relink-model", "relink-graph", "relink-rules", "relink-export", "relink-db"]),
     (
         "relink-cli",
         &["relink-model", "relink-graph", "relink-export", "relink-db", "relink-restore", "relink-validate"],
@@ -28,7 +29,7 @@ const BESIDE: &[&str] = &["relink-e2e", "relink-benches"];
 const FOR_TESTS: &[&str] = &["relink-testkit"];
 
 /// Crates without async and without I/O.
-const PURE: &[&str] = &["relink-model", "relink-graph"];
+const PURE: &[&str] = &["relink-model", "relink-graph", "relink-rules"];
 
 /// What only the database crate may depend on.
 const DATABASE_ACCESS: &[&str] = &["sqlx", "sea-query", "rusqlite", "tokio-postgres", "mysql_async"];

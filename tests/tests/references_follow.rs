@@ -411,6 +411,29 @@ fn a_document_that_cannot_be_read_stops_what_would_move_its_ids() {
 }
 
 #[test]
+fn a_composite_reference_of_which_a_part_is_a_natural_key_is_followed_to_a_later_record() {
+    let schema = "tenants(id pk, name varchar(40) unique)
+        docs(id pk, tenant_id int -> tenants.id, no int, next_no int null, unique(tenant_id, no), (tenant_id, next_no) -> docs(tenant_id, no))";
+    let doc = |no: u32, next: &str| {
+        format!(r#"{{"model": "x.doc", "pk": {no}, "fields": {{"tenant": ["b"], "no": {no}, "next_no": {next}}}}}"#)
+    };
+    let tenants = r#"{"model": "x.tenant", "pk": 1, "fields": {"name": "a"}}, {"model": "x.tenant", "pk": 2, "fields": {"name": "b"}}"#;
+    let config = "[table.tenants]\nmodels = [\"x.tenant\"]\n[table.docs]\nmodels = [\"x.doc\"]";
+    for database in each("composite_later", schema) {
+        let export = format!("[{}, {}, {}, {tenants}]", doc(1, "2"), doc(2, "3"), doc(3, "null"));
+        restored(&database, &export, config, Mode::Insert, Ids::Keep);
+        assert_eq!(
+            lines(&database, "SELECT no, next_no FROM docs ORDER BY no"),
+            ["1|2", "2|3", "3|NULL"],
+            "{database:?}"
+        );
+        let export = format!("[{}, {}, {tenants}]", doc(1, "2"), doc(2, "9"));
+        let dangling = run(&database, &export, config, Mode::Replace, Ids::Keep);
+        dangling.only(code::DANGLING_REFERENCE);
+    }
+}
+
+#[test]
 fn a_loose_reference_that_a_new_id_may_meet_is_warned_about() {
     let config = "[table.logs]\ngeneric = [{ type = \"about_type\", id = \"about_id\", loose = true }]";
     let schema = "posts(id pk, title varchar(40) unique)\nlogs(id pk, about_type varchar(40), about_id bigint)";

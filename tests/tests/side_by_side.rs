@@ -138,7 +138,7 @@ fn a_table_whose_triggers_fire_is_loaded_while_nothing_else_is() {
         .options(|options| (options.commit_every, options.jobs) = (Some(10), Some(4)))
         .into(&database);
     assert!(outcome.committed, "{:#?}", outcome.report.findings);
-    assert_eq!(outcome.report.connections, 4);
+    assert_eq!(outcome.report.connections, 2, "those before it");
     assert_eq!(database.value("SELECT count(*) FROM fox"), "100");
 }
 
@@ -207,7 +207,97 @@ fn what_the_database_refuses_is_rejected_and_all_else_is_there() {
 }
 
 #[test]
-fn what_the_database_refuses_stops_it_and_what_was_committed_can_be_gone_on_with() {
+fn what_several_connections_are_refused_is_rejected_together() {
+    let schema = "cat(id pk, size int check size <> 13)\ndog(id pk, size int check size <> 13)
+        flea(id pk, cat_id int null -> cat.id, dog_id int null -> dog.id)";
+    let animals = |bad: u32| {
+        let row = |id: u32| format!(r#"{{"id": {id}, "size": {}}}"#, if id.is_multiple_of(bad) { 13 } else { 1 });
+        (1..=120).map(row).collect::<Vec<_>>().join(",")
+    };
+    let flea = |id: u32| {
+        let (cat, dog) = if id.is_multiple_of(2) {
+            (id.to_string(), "null".to_owned())
+        } else {
+            ("null".to_owned(), id.to_string())
+        };
+        format!(r#"{{"id": {id}, "cat_id": {cat}, "dog_id": {dog}}}"#)
+    };
+    let fleas = (1..=120).map(flea).collect::<Vec<_>>().join(",");
+    let export = Export::new(format!(r#"{{"flea": [{fleas}], "cat": [{}], "dog": [{}]}}"#, animals(40), animals(45)));
+    for (database, alone) in each("refused_twice", schema).into_iter().zip(each("refused_alone", schema)) {
+        let run = |database: &TestDatabase, jobs| {
+            let options = move |options: &mut relink_restore::Options| {
+                (options.commit_every, options.jobs, options.on_error) = (Some(15), Some(jobs), OnError::Reject);
+            };
+            Restore::of(&export).options(options).into(database)
+        };
+        let (one, two) = (run(&alone, 1), run(&database, 3));
+        assert!(two.committed, "{database:?}: {:#?}", two.report.findings);
+        assert_eq!(two.rejections(), one.rejections(), "{database:?}");
+        // Three cats and two dogs are refused; their fleas go along.
+        assert_eq!(two.rejected.len(), 5 + 3 + 1, "{database:?}: {:#?}", two.rejections());
+        assert_eq!(database.value("SELECT count(*) FROM flea"), "116", "{database:?}");
+        assert_eq!(Contents::of(&database).constraints(), Contents::of(&alone).constraints(), "{database:?}");
+    }
+}
+
+#[test]
+fn a_cycle_whose_constraints_stand_back_goes_beside_others() {
+    let schema = "husband(id pk, wife_id int -> wife.id)\nwife(id pk, husband_id int -> husband.id)
+        friend(id pk, best_id int null -> friend.id)\ntool(id pk, name varchar(40) unique)\nplace(id pk, name varchar(40) unique)";
+    let pairs =
+        |column: &str| (1..=50).map(|id| format!(r#"{{"id": {id}, "{column}": {}}}"#, 51 - id)).collect::<Vec<_>>();
+    let named =
+        |what: &str| (1..=200).map(|id| format!(r#"{{"id": {id}, "name": "{what} {id}"}}"#)).collect::<Vec<_>>();
+    let export = Export::new(format!(
+        r#"{{"tool": [{}], "husband": [{}], "wife": [{}], "friend": [{}], "place": [{}]}}"#,
+        named("tool").join(","),
+        pairs("wife_id").join(","),
+        pairs("husband_id").join(","),
+        pairs("best_id").join(","),
+        named("place").join(",")
+    ));
+    for (database, alone) in each("cycle_beside", schema).into_iter().zip(each("cycle_alone", schema)) {
+        let run = |database: &TestDatabase, jobs| {
+            let options = move |options: &mut relink_restore::Options| {
+                (options.commit_every, options.jobs) = (Some(20), Some(jobs));
+            };
+            Restore::of(&export).options(options).into(database)
+        };
+        let (one, three) = (run(&alone, 1), run(&database, 3));
+        assert!(one.committed && three.committed, "{database:?}: {:#?}", three.report.findings);
+        assert_eq!(one.report.relations, three.report.relations, "{database:?}");
+        assert_eq!(Contents::of(&database).constraints(), Contents::of(&alone).constraints(), "{database:?}");
+    }
+}
+
+#[test]
+fn once_the_database_takes_what_it_refused_the_restore_goes_on_to_its_end() {
+    let Some(database) = TestDatabase::postgres("takes_it") else { return };
+    let table = |name: &str| format!("CREATE TABLE {name} (id int PRIMARY KEY, size int CHECK (size <= highest()));");
+    database.run("CREATE TABLE limits (highest int); INSERT INTO limits VALUES (100);");
+    database.run("CREATE FUNCTION highest() RETURNS int LANGUAGE sql AS 'SELECT max(highest) FROM limits';");
+    database.run(&["cat", "dog"].map(table).concat());
+    let rows: Vec<String> = (1..=200).map(|id| format!(r#"{{"id": {id}, "size": {id}}}"#)).collect();
+    let small: Vec<String> = (1..=200).map(|id| format!(r#"{{"id": {id}, "size": 1}}"#)).collect();
+    let export = Export::new(format!(r#"{{"cat": [{}], "dog": [{}]}}"#, rows.join(","), small.join(",")));
+    let run = |resume| {
+        let options = move |options: &mut relink_restore::Options| {
+            (options.commit_every, options.jobs, options.resume) = (Some(20), Some(2), resume);
+        };
+        Restore::of(&export).options(options).into(&database)
+    };
+    assert_eq!(run(false).report.status, Status::Stopped);
+    assert_eq!(database.value("SELECT count(*) FROM dog"), "200", "the other table is complete");
+    database.run("UPDATE limits SET highest = 1000;");
+    let resumed = run(true);
+    assert!(resumed.committed, "{:#?}", resumed.report.findings);
+    assert_eq!(resumed.counts("cat").inserted, 200);
+    assert_eq!(database.value("SELECT count(*) FROM cat"), "200");
+}
+
+#[test]
+fn what_the_database_refuses_stops_it_and_what_was_committed_stays() {
     for database in each("side_refused", SCHEMA) {
         let export = records(true);
         database.run("INSERT INTO tool (id, name) VALUES (1000, 'there');");

@@ -73,6 +73,16 @@ pub(crate) struct Findings {
 /// What makes findings one group: code, handling, relation, field, constraint.
 type Cause = (FindingCode, Handling, Option<RelationName>, Option<String>, Option<String>);
 
+/// The group that a finding belongs to.
+fn cause(finding: &Finding, handling: Handling) -> Cause {
+    (finding.code, handling, finding.relation.clone(), finding.field.clone(), finding.constraint.clone())
+}
+
+/// What a finding does where nobody says otherwise.
+fn handling(finding: &Finding) -> Handling {
+    if finding.severity == Severity::Error { Handling::Stops } else { Handling::Notes }
+}
+
 impl Findings {
     pub(crate) fn new(source: Source) -> Self {
         Self { source, groups: IndexMap::new(), drift: DriftLog::default() }
@@ -85,8 +95,13 @@ impl Findings {
         spot: Option<Spot<'_>>,
         other: Option<Spot<'_>>,
     ) -> Result<(), ExportError> {
-        let handling = if finding.severity == Severity::Error { Handling::Stops } else { Handling::Notes };
+        let handling = handling(&finding);
         self.add_handled(finding, handling, spot, other)
+    }
+
+    /// Whether a finding of this kind is still kept with its place, and not only counted.
+    pub(crate) fn keeps(&self, finding: &Finding) -> bool {
+        self.groups.get(&cause(finding, handling(finding))).is_none_or(|group| group.findings.len() < SAMPLES_MAX)
     }
 
     /// Adds a finding; its place is worked out only if it is kept.
@@ -97,8 +112,7 @@ impl Findings {
         spot: Option<Spot<'_>>,
         other: Option<Spot<'_>>,
     ) -> Result<(), ExportError> {
-        let key = (finding.code, handling, finding.relation.clone(), finding.field.clone(), finding.constraint.clone());
-        let group = self.groups.entry(key).or_insert_with(|| FindingGroup {
+        let group = self.groups.entry(cause(&finding, handling)).or_insert_with(|| FindingGroup {
             code: finding.code,
             severity: finding.severity,
             handling,

@@ -27,6 +27,8 @@ use crate::{
 
 /// The version of the journal's format.
 const VERSION: u32 = 2;
+/// How often commits of a process that was killed are waited for: it had one on each of its connections at most.
+const SETTLE_ATTEMPTS_MAX: u32 = 100;
 /// Entries of one row of the journal: some tens of kilobytes of JSON.
 const ENTRIES_MAX: usize = 1_000;
 
@@ -236,12 +238,18 @@ pub(crate) async fn settle(connection: &mut dyn Connection) -> Result<(), Error>
     if !exists(connection).await? {
         return Ok(());
     }
-    connection.begin(TransactionKind::Write).await?;
     let wait = format!("UPDATE {} SET place = place", connection.dialect().quote(JOURNAL));
-    match connection.execute(&wait, &[]).await {
-        // The commit that was waited for came through: a row that was to be locked is another now.
-        Err(error) if error.kind != DbErrorKind::Contention => Err(error.into()),
-        _ => Ok(connection.rollback().await?),
+    let mut attempts = 0;
+    loop {
+        connection.begin(TransactionKind::Write).await?;
+        let locked = connection.execute(&wait, &[]).await;
+        connection.rollback().await?;
+        match locked {
+            // A commit that was waited for came through, and what it changed cannot be locked as it was before: there may be others.
+            Err(error) if error.kind == DbErrorKind::Contention && attempts < SETTLE_ATTEMPTS_MAX => attempts += 1,
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(()),
+        }
     }
 }
 
@@ -386,6 +394,23 @@ impl Keeper {
     ) -> Result<(), Error> {
         let entry = StepEntry { reached, accounts: accounts(catalog, step.relations.iter(), loaded) };
         note(connection, &step_kind(at), &self.steps[at], &json(&entry)).await
+    }
+
+    /// Fails where another process has gone on with the same restore meanwhile, and keeps one from doing so until the transaction ends: what is decided
+    /// anew must not be what another has left behind.
+    pub(crate) async fn fence(
+        &self,
+        connection: &mut dyn Connection,
+        catalog: &Catalog,
+        steps: &[Step],
+        reached: &[Reached],
+        loaded: &HashMap<RelationId, Loaded>,
+    ) -> Result<(), Error> {
+        note(connection, WHOLE, &self.generation, &json(&self.whole)).await?;
+        for (at, reached) in reached.iter().enumerate().filter(|(_, reached)| !reached.finished) {
+            self.advance(connection, catalog, at, &steps[at], *reached, loaded).await?;
+        }
+        Ok(())
     }
 
     /// Notes that the restore is complete, which it is with the commit of this. Where a table can be dropped along with that, it is.

@@ -30,6 +30,9 @@ enum Case {
     Unicode,
 }
 
+/// Up to here a double holds every whole number.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 impl Comparison {
     /// As this column's type and collation have it.
     pub(crate) fn of(column: &Column) -> Self {
@@ -51,7 +54,12 @@ impl Comparison {
 
     /// The number that a text counts as.
     fn number(self, text: &str) -> Option<i64> {
-        if self.integer { text.trim().parse().ok() } else { None }
+        if !self.integer {
+            return None;
+        }
+        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        let whole = |number: &f64| number.fract() == 0.0 && number.abs() < EXACT_MAX;
+        text.parse().ok().or_else(|| text.parse().ok().filter(whole).map(|number: f64| number as i64))
     }
 
     fn text(self, text: &str) -> Cow<'_, str> {
@@ -204,6 +212,8 @@ mod tests {
             key(&[(text("5"), integer), (text("5"), plain)]),
             key(&[(Value::Int(5), integer), (text("5"), plain)])
         );
+        assert_eq!(key(&[(text("5.0"), integer)]), key(&[(Value::Int(5), integer)]));
+        assert_ne!(key(&[(text("5.5"), integer)]), key(&[(Value::Int(5), integer)]));
         assert_ne!(key(&[(text("5 apples"), integer)]), key(&[(Value::Int(5), integer)]));
         assert_ne!(key(&[(text("5"), plain)]), key(&[(Value::Int(5), plain)]));
     }

@@ -42,8 +42,9 @@ pub(crate) async fn run(
     let mut begun = HashSet::new();
     let mut refusals = Vec::new();
     let mut failed = None;
+    let mut connections = 1;
     loop {
-        while failed.is_none() && !job.has_errors() {
+        while failed.is_none() {
             let is_ready = |step: &usize| {
                 !begun.contains(step)
                     && !standing.reached[*step].finished
@@ -54,6 +55,7 @@ pub(crate) async fn run(
             let (Some(step), Some(connection)) = (ready, idle.pop()) else { break };
             begun.insert(step);
             running.push(over(connection, job, step, standing.of(job.steps, step), &progress));
+            connections = connections.max(running.len());
         }
         let Some(Lane { connection, step, outcome }) = running.next().await else { break };
         idle.push(connection);
@@ -73,7 +75,7 @@ pub(crate) async fn run(
     }
     match failed {
         Some(error) => Err(error),
-        None => Ok(Round { loaded: standing.loaded.clone(), committed: Some(standing), refusals }),
+        None => Ok(Round { loaded: standing.loaded.clone(), committed: Some(standing), refusals, connections }),
     }
 }
 
@@ -139,7 +141,7 @@ async fn load_step(
     if outcome.is_ok() {
         outcome = loader.run(&mut |event| progress.pass(event, &mut before)).await;
     }
-    let sound = outcome.is_ok() && loader.refusals.is_empty() && !job.has_errors();
+    let sound = outcome.is_ok() && loader.is_sound();
     if sound {
         outcome = loader.commit().await;
     }

@@ -53,7 +53,7 @@ impl Load<'_> {
         findings: &mut Findings,
         events: &mut dyn FnMut(Event),
     ) -> Result<Done, Error> {
-        let mut others = self.connect(connection).await?;
+        let mut others = self.connect(connection).await;
         let outcome = self.run_over(connection, &mut others, course, state, findings, events).await;
         for other in others {
             // What it did is committed or rolled back; it has no more to say.
@@ -63,17 +63,20 @@ impl Load<'_> {
     }
 
     /// The connections beside the first, where steps are to be loaded side by side.
-    async fn connect(&self, connection: &mut dyn Connection) -> Result<Vec<Box<dyn Connection>>, Error> {
+    async fn connect(&self, connection: &mut dyn Connection) -> Vec<Box<dyn Connection>> {
         let options = self.request.options;
         let mut others = Vec::new();
         if options.commit_every.is_none() || self.identity.is_none() {
-            return Ok(others);
+            return others;
         }
         for _ in 1..options.jobs.unwrap_or(1).min(self.steps.len()) {
-            let Some(other) = connection.another().await? else { break };
-            others.push(other);
+            match connection.another().await {
+                Ok(Some(other)) => others.push(other),
+                // A server that takes no more: it goes over those that there are, and the report says how many they were.
+                Ok(None) | Err(_) => break,
+            }
         }
-        Ok(others)
+        others
     }
 
     async fn run_over(
@@ -101,6 +104,7 @@ impl Load<'_> {
         } else {
             prepare(connection, self.request, state, &catalog, &self.all()).await?;
         }
+        let mut connections = 1;
         loop {
             let every = self.request.options.commit_every;
             let checkpoints =
@@ -122,11 +126,17 @@ impl Load<'_> {
             } else {
                 let mut loader = Loader::new(connection, job, 0..self.steps.len(), standing.clone());
                 loader.run(events).await?;
-                if loader.refusals.is_empty() && !job.has_errors() {
+                if loader.is_sound() {
                     loader.note().await?;
                 }
-                Round { loaded: loader.standing.loaded, committed: loader.committed, refusals: loader.refusals }
+                Round {
+                    loaded: loader.standing.loaded,
+                    committed: loader.committed,
+                    refusals: loader.refusals,
+                    connections: 1,
+                }
             };
+            connections = connections.max(round.connections);
             if let Some(committed) = round.committed {
                 kept = Some(committed.loaded.clone());
                 standing = committed;
@@ -139,7 +149,7 @@ impl Load<'_> {
                 if self.rejects() && !side_by_side {
                     connection.release(SAVEPOINT).await?;
                 }
-                return Ok(Done { loaded: round.loaded, kept, keeper, connections: others.len() + 1 });
+                return Ok(Done { loaded: round.loaded, kept, keeper, connections });
             }
             if !side_by_side {
                 connection.rollback_to(SAVEPOINT).await?;
@@ -151,7 +161,8 @@ impl Load<'_> {
             if self.identity.is_some() {
                 journal::replace_decisions(connection, &catalog, state).await?;
             }
-            if side_by_side {
+            if let (true, Some(keeper)) = (side_by_side, &keeper) {
+                keeper.fence(connection, &catalog, self.steps, &standing.reached, &standing.loaded).await?;
                 commit(connection, &course.committed).await?;
                 course.begun = false;
             } else if self.identity.is_some() {
@@ -293,6 +304,8 @@ pub(crate) struct Round {
     /// As of the last commit, where there was one.
     pub(crate) committed: Option<Standing>,
     pub(crate) refusals: Vec<Refusal>,
+    /// How many connections were at work at one time.
+    pub(crate) connections: usize,
 }
 
 /// Commits. With a connection that breaks meanwhile nobody knows what became of it: the rows may be there.

@@ -48,7 +48,7 @@ enum Types {
 pub(crate) struct Embedded {
     pub(crate) column: usize,
     path: Option<JsonPath>,
-    target: RelationId,
+    pub(crate) target: RelationId,
     index: IndexId,
     pub(crate) loose: bool,
 }
@@ -473,13 +473,13 @@ impl Polymorphic {
         led
     }
 
-    /// The columns of a row that hold what looks like a document with ids and cannot be read, and whether those ids may name what is gone.
-    pub(crate) fn unreadable(&self, row: &Row) -> Vec<(usize, bool)> {
-        let unreadable = |embedded: &&Embedded| {
+    /// What looks like a document with ids in a row and cannot be read.
+    pub(crate) fn unreadable(&self, row: &Row) -> impl Iterator<Item = &Embedded> {
+        let unreadable = move |embedded: &&Embedded| {
             let value = row.shape.slot_of(embedded.column).and_then(|slot| row.given_value(slot));
             !self.arrays.contains(&embedded.column) && matches!(value, Some(Value::Text(text)) if is_unreadable(text))
         };
-        self.embedded.iter().filter(unreadable).map(|embedded| (embedded.column, embedded.loose)).collect()
+        self.embedded.iter().filter(unreadable)
     }
 
     /// The ids inside a value, with their places.
@@ -581,12 +581,14 @@ fn document(raw: RawJson<'_>) -> serde_json::Value {
         JsonKind::Number => raw.text().parse::<serde_json::Number>().map_or(serde_json::Value::Null, Into::into),
         JsonKind::String => raw.as_str().map_or_else(|_| raw.text().into(), Into::into),
         JsonKind::Array => raw.elements().map(document).collect(),
-        JsonKind::Object => {
-            let name = |key: RawJson<'_>| key.as_str().map_or_else(|_| key.text().to_owned(), Cow::into_owned);
-            // Of a name that stands twice the last counts, as it does to every parser.
-            serde_json::Value::Object(raw.entries().map(|(key, value)| (name(key), document(value))).collect())
-        }
+        // Of a name that stands twice the last counts, as it does to every parser.
+        JsonKind::Object => raw.entries().map(|(key, value)| (member(key).into_owned(), document(value))).collect(),
     }
+}
+
+/// The name of a member: what it says, or how it is written where that is no text.
+fn member(name: RawJson<'_>) -> Cow<'_, str> {
+    name.as_str().unwrap_or_else(|_| Cow::Borrowed(name.text()))
 }
 
 /// Whether a text looks like a document and cannot be read as one, so that nobody knows which ids it holds.
@@ -613,11 +615,9 @@ fn json_ids(text: &str, path: Option<&JsonPath>) -> Vec<(std::ops::Range<usize>,
         let at = node.location().iter().try_fold(raw, |raw, element| match element {
             serde_json_path::PathElement::Index(index) => raw.elements().nth(*index),
             // Of a name that stands twice the last counts, as it does to every parser.
-            serde_json_path::PathElement::Name(name) => raw
-                .entries()
-                .filter(|(key, _)| key.as_str().is_ok_and(|key| key == *name))
-                .last()
-                .map(|(_, value)| value),
+            serde_json_path::PathElement::Name(name) => {
+                raw.entries().filter(|(key, _)| member(*key) == *name).last().map(|(_, value)| value)
+            }
         })?;
         scalar(at)
     });
@@ -686,7 +686,7 @@ mod tests {
 
     #[test]
     fn a_document_that_common_parsers_refuse_is_followed_all_the_same() {
-        let text = r#"{"big": 1e400, "half": "\ud800", "\ud800": 1, "id": 7, "of": {"id": "8"}}"#;
+        let text = r#"{"big": 1e400, "half": "\ud800", "\ud800": 1, "id": 7, "\udc00": {"id": "8"}}"#;
         assert_eq!(ids(text, "$..id"), ["7 7", "\"8\" 8"]);
         let deep = format!("{}{{\"id\": 9}}{}", "[".repeat(300), "]".repeat(300));
         assert_eq!(ids(&deep, "$..id"), ["9 9"]);

@@ -165,6 +165,8 @@ pub(crate) struct RelationState {
     pub(crate) highest_given: Option<i64>,
     /// Some record's row has another key than the record says.
     pub(crate) moved: bool,
+    /// Records were recognised as rows that have other ids.
+    pub(crate) has_other_ids: bool,
     /// Rows of a join table that come from many-to-many lists: their ordinals follow those of its own records.
     pub(crate) join_rows: u64,
     /// Lists of rows that are updated may take rows of this join table away.
@@ -410,7 +412,7 @@ impl State {
     pub(crate) fn is_doubtful(&self, registry: &IndexRegistry, target: RelationId, index: IndexId) -> bool {
         let relation = self.relation(target);
         let is_id = registry.spec(index).columns.iter().any(|column| relation.ids.contains(column));
-        is_id && relation.moved && self.policies.of(target).trusts_ids
+        is_id && relation.has_other_ids && self.policies.of(target).trusts_ids
     }
 
     /// Resolves a reference by natural key to the value of column `wanted`.

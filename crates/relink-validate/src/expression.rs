@@ -6,7 +6,7 @@ use std::{iter::Peekable, str::CharIndices};
 
 use bigdecimal::{BigDecimal, Zero};
 
-use crate::decimal;
+use relink_rules::decimal;
 
 /// How deep parentheses and signs may nest: the parser and the evaluator recurse.
 const DEPTH_MAX: usize = 64;

@@ -5,8 +5,6 @@
 //! environment, or knows which database it talks to: what differs is asked of [`relink_db::Dialect`].
 
 mod checks;
-mod dates;
-mod decimal;
 mod expression;
 mod plan;
 mod report;

@@ -46,7 +46,7 @@ impl Loader<'_, '_> {
                 let message = format!("{count} rows have no target in {}", foreign_key.referenced);
                 let mut found = finding(code::VALIDATION, &relation.name, message);
                 found.constraint = Some(foreign_key.describe(&relation.name));
-                self.job.add(found, None)?;
+                self.add(found, None)?;
             }
         }
         Ok(())
@@ -70,6 +70,6 @@ impl Loader<'_, '_> {
         let mut found = finding(code::VALIDATION, &name, error.message);
         found.constraint = error.constraint;
         found.help = error.detail;
-        self.job.add(found, None)
+        self.add(found, None)
     }
 }

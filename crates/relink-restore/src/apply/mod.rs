@@ -76,18 +76,6 @@ pub(crate) struct Job<'a> {
     pub(crate) stopped: &'a AtomicBool,
 }
 
-impl Job<'_> {
-    /// Whether anything was found that stops the restore.
-    pub(crate) fn has_errors(&self) -> bool {
-        self.findings.lock().unwrap_or_else(PoisonError::into_inner).has_errors()
-    }
-
-    /// Notes a finding.
-    fn add(&self, found: Finding, spot: Option<Spot<'_>>) -> Result<(), Error> {
-        Ok(self.findings.lock().unwrap_or_else(PoisonError::into_inner).add(found, spot, None)?)
-    }
-}
-
 /// Commits on the way.
 #[derive(Clone, Copy)]
 pub(crate) struct Checkpoints<'a> {
@@ -150,6 +138,8 @@ pub(crate) struct Loader<'c, 'a> {
     unordered: BTreeSet<RelationId>,
     /// A constraint as a whole does not hold; the transaction may take no more statements.
     broken: bool,
+    /// Something is wrong with what was loaded, which stops the restore.
+    unsound: bool,
     /// Relations that the bulk path cannot load.
     no_bulk: HashSet<RelationId>,
     done: u64,
@@ -191,6 +181,7 @@ impl<'c, 'a> Loader<'c, 'a> {
             held: Vec::new(),
             unordered: BTreeSet::new(),
             broken: false,
+            unsound: false,
             no_bulk: HashSet::new(),
             done: 0,
             refused: 0,
@@ -228,6 +219,17 @@ impl<'c, 'a> Loader<'c, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// Notes that something is wrong with what was loaded.
+    fn add(&mut self, found: Finding, spot: Option<Spot<'_>>) -> Result<(), Error> {
+        self.unsound = true;
+        Ok(self.job.findings.lock().unwrap_or_else(PoisonError::into_inner).add(found, spot, None)?)
+    }
+
+    /// Whether all that was loaded may stay.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.unsound && self.refusals.is_empty()
     }
 
     /// The relations of its steps.
@@ -316,6 +318,7 @@ impl<'c, 'a> Loader<'c, 'a> {
             // What went in with its foreign keys put off is looked at again at the end.
             && self.unordered.is_empty()
             && self.refused == 0
+            && self.is_sound()
     }
 
     /// Commits what was loaded so far together with the journal, where a commit is due, and goes on in a new transaction.
@@ -459,7 +462,7 @@ impl<'c, 'a> Loader<'c, 'a> {
         let catalog = Arc::clone(&self.decoder.catalog);
         let message = "references a record that was refused, directly or through others";
         let found = finding(code::FOLLOWS_REFUSED, &catalog.relation(relation).name, message);
-        self.job.add(found, Some(origin.spot()))
+        self.add(found, Some(origin.spot()))
     }
 
     /// A row that the database refuses.
@@ -475,7 +478,7 @@ impl<'c, 'a> Loader<'c, 'a> {
         }
         let catalog = Arc::clone(&self.decoder.catalog);
         let found = refused_finding(&catalog.relation(relation).name, error);
-        self.job.add(found, Some(origin.spot()))
+        self.add(found, Some(origin.spot()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use relink_model::{Ids, Mode, Relation, RelationId, RelationName, Severity, TypeKind, Value};
 use uuid::Uuid;
 
-use super::{Needs, Scanner, Work, describe};
+use super::{Needs, Scanner, Work, references::describe};
 use crate::{
     Error, code,
     decode::{Cell, Row},
@@ -342,6 +342,8 @@ impl Scanner<'_> {
             let fin = own.filter(|_| takes).unwrap_or(value);
             let given = row.shape.slot_of(column).and_then(|slot| row.given_value(slot));
             state.moved |= given != Some(fin);
+            let is_id = key && state.ids.contains(&column);
+            state.has_other_ids |= is_id && given.is_some_and(|given| given != fin);
             state.set_final(column, row.ordinal, fin);
         }
         match mode {

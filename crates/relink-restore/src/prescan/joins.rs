@@ -5,7 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use relink_model::{Catalog, Column, Mode, OnDangling, RelationId, Value};
 
-use super::{Needs, Scanner, unresolved_finding};
+use super::{
+    Needs, Scanner,
+    references::{describe, unresolved_finding},
+};
 use crate::{
     Error, code,
     decode::{Cell, Row},
@@ -122,7 +125,7 @@ impl Scanner<'_> {
                     let catalog = Arc::clone(&self.catalog);
                     let relation = &catalog.relation(row.shape.relation).name;
                     let target = &catalog.relation(field.target).name;
-                    let mut found = unresolved_finding(relation, target, &super::describe(&cell), &why);
+                    let mut found = unresolved_finding(relation, target, &describe(&cell), &why);
                     self.name_filter(field.target, &mut found);
                     found.field = name.map(str::to_owned);
                     found.constraint = Some(catalog.relation(field.join).name.to_string());

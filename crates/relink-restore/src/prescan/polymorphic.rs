@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use relink_model::{OnDangling, RelationId, Severity, Value};
 
-use super::{Needs, Scanner, doubtful_finding, unresolved_finding};
+use super::{
+    Needs, Scanner,
+    references::{doubtful_finding, unresolved_finding},
+};
 use crate::{
     Error, code,
     decode::Row,
     findings::{Handling, Spot, finding},
     index::IndexId,
     key::Key,
-    polymorphic::{Unfollowed, nulled_key},
+    polymorphic::{Embedded, Unfollowed, nulled_key},
     state::Resolution,
     stream::{self, Order},
 };
@@ -135,10 +138,13 @@ impl Scanner<'_> {
     fn report_unreadable(&mut self, row: &Row) -> Result<(), Error> {
         let mapping = Arc::clone(&self.mapping);
         let Some(polymorphic) = mapping.polymorphic(row.shape.relation) else { return Ok(()) };
-        if !self.state.relations.iter().any(|relation| relation.moved) || self.is_rejected(row) {
+        if self.is_rejected(row) {
             return Ok(());
         }
-        for (column, loose) in polymorphic.unreadable(row) {
+        for &Embedded { column, loose, target, .. } in polymorphic.unreadable(row) {
+            if !self.state.relation(target).moved {
+                continue;
+            }
             let catalog = Arc::clone(&self.catalog);
             let name = &catalog.relation(row.shape.relation).name;
             let message = "this document is no JSON, or nests too deep, so that the ids in it cannot follow their rows";

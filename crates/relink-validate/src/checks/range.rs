@@ -5,9 +5,9 @@ use relink_model::config::{ConfigError, Number, TableConfig, require_column};
 use relink_model::{Column, RelationId, Severity, TypeKind};
 
 use super::scan::{Judge, ScanProbe};
-use crate::decimal;
 use crate::plan::{Census, Check, CheckKind, Planning, Probe};
 use crate::sql::Shown;
+use relink_rules::decimal;
 
 pub(crate) fn plan(
     planning: &Planning<'_>,

@@ -10,11 +10,11 @@ use relink_db::{Connection, DbError, DbErrorKind};
 use relink_model::{Column, ColumnType, Relation, Value};
 use serde::Serialize;
 
-use crate::dates::{self, Deadline, Reading};
-use crate::decimal;
 use crate::plan::Planning;
 use crate::run::{Found, Options, sample, whole};
 use crate::sql::Shown;
+use relink_rules::dates::{self, Deadline, Reading};
+use relink_rules::decimal;
 
 /// Distinct values fetched at once.
 const PAGE_ROWS: usize = 50_000;

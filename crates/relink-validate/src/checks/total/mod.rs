@@ -13,11 +13,11 @@ use serde::Serialize;
 
 use self::pages::Pages;
 use self::rule::Rule;
-use crate::decimal;
 use crate::plan::{Check, Planning};
 use crate::report::Sample;
 use crate::run::{Found, count, counts, sample, text};
 use crate::sql::Shown;
+use relink_rules::decimal;
 
 const DIFFERS: &str = "differs from the sum of its lines";
 const MISSING: &str = "NULL although there are lines";

@@ -6,7 +6,7 @@ use relink_model::Value;
 
 /// What a stored value says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub enum Reading {
     /// A point in time.
     Instant(Timestamp),
     /// Date and time without a zone.
@@ -25,16 +25,19 @@ pub(crate) enum Reading {
 
 /// The latest moment that a past date may have, in each form a date comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Deadline {
-    pub(crate) instant: Timestamp,
-    pub(crate) wall: civil::DateTime,
-    pub(crate) day: civil::Date,
+pub struct Deadline {
+    /// As a point in time.
+    pub instant: Timestamp,
+    /// As a date and time without a zone.
+    pub wall: civil::DateTime,
+    /// As a day.
+    pub day: civil::Date,
 }
 
 impl Deadline {
     /// Of an instant. Timestamps without a zone are read in `zone`, else in UTC. Days are those of `zone`, else the latest that it is
     /// anywhere on Earth (UTC+14).
-    pub(crate) fn of(instant: Timestamp, zone: Option<&TimeZone>) -> Self {
+    pub fn of(instant: Timestamp, zone: Option<&TimeZone>) -> Self {
         let wall = zone.map_or_else(|| instant.to_zoned(TimeZone::UTC), |zone| instant.to_zoned(zone.clone()));
         let latest = TimeZone::fixed(jiff::tz::offset(14));
         let day = if zone.is_some() { wall.date() } else { instant.to_zoned(latest).date() };
@@ -42,7 +45,7 @@ impl Deadline {
     }
 
     /// Whether a reading lies after it; `None` where that cannot be told.
-    pub(crate) fn is_before(&self, reading: &Reading) -> Option<bool> {
+    pub fn is_before(&self, reading: &Reading) -> Option<bool> {
         match reading {
             Reading::Instant(instant) => Some(*instant > self.instant),
             Reading::Wall(wall) => Some(*wall > self.wall),
@@ -56,7 +59,7 @@ impl Deadline {
 }
 
 /// Reads a stored value.
-pub(crate) fn read(value: &Value) -> Reading {
+pub fn read(value: &Value) -> Reading {
     let found = match value {
         Value::Int(number) => from_whole(*number),
         Value::Float(number) => from_float(*number),

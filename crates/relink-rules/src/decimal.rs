@@ -12,7 +12,7 @@ const CHARS_MAX: usize = 400;
 const EXPONENT_MAX: i32 = 400;
 
 /// A plain decimal number (`-12.50`, `+3`, `.5`, `1e3`): no separators, no spaces, no words.
-pub(crate) fn parse(text: &str) -> Option<BigDecimal> {
+pub fn parse(text: &str) -> Option<BigDecimal> {
     if text.len() > CHARS_MAX {
         return None;
     }
@@ -34,7 +34,7 @@ pub(crate) fn parse(text: &str) -> Option<BigDecimal> {
 
 /// The number that a stored value is: a float's shortest decimal, so that a stored 0.3 is three tenths.
 /// `None` for NULL, for what is not finite, and for what is no number.
-pub(crate) fn of_value(value: &Value) -> Option<BigDecimal> {
+pub fn of_value(value: &Value) -> Option<BigDecimal> {
     match value {
         Value::Int(value) => Some(BigDecimal::from(*value)),
         Value::Float(value) => parse(&format!("{value:e}")),
@@ -45,7 +45,7 @@ pub(crate) fn of_value(value: &Value) -> Option<BigDecimal> {
 }
 
 /// As SQL and people write it, without an exponent.
-pub(crate) fn plain(number: &BigDecimal) -> String {
+pub fn plain(number: &BigDecimal) -> String {
     number.to_plain_string()
 }
 
