@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use relink_e2e::{Contents, Export, Restore, Role, each, lines, refused, restored, same_but_for_the_dry_run};
-use relink_restore::{Mode, Status, code};
+use relink_e2e::{Contents, Export, Failure, Restore, Role, each, lines, refused, restored, same_but_for_the_dry_run};
+use relink_restore::{Error, Mode, Status, code};
 use relink_testkit::{TestDatabase, schema};
 
 /// A table with so many columns, all but the key of small numbers, and a table map of so many rows of it.
@@ -298,6 +298,25 @@ fn missing_rights_are_all_named_before_anything_is_written() {
         }
         before.assert_unchanged(&database);
     }
+}
+
+#[test]
+fn tables_that_the_role_may_not_even_read_are_all_named_at_once() {
+    let Some(database) = TestDatabase::postgres("no_select") else { return };
+    database.run(&schema(FAMILY).ddl("postgres"));
+    let role = Role::new(&database);
+    role.grant("INSERT", &["parents", "children"]);
+    let before = Contents::of(&database);
+    match Restore::of(&Export::new(FAMILY_ROWS)).url(role.url()).try_into(&database) {
+        Err(Failure::Restore(Error::MissingRights(missing))) => {
+            for table in ["parents", "children"] {
+                let named = missing.iter().any(|line| line.contains("SELECT") && line.contains(table));
+                assert!(named, "{table}: {missing:#?}");
+            }
+        }
+        other => panic!("{other:#?}"),
+    }
+    before.assert_unchanged(&database);
 }
 
 #[test]

@@ -173,6 +173,38 @@ fn generic_references_follow_their_types_and_their_rows() {
 }
 
 #[test]
+fn djangos_own_generic_keys_are_known_by_their_names_and_never_lead_to_another_row() {
+    let types = r#"{"model": "contenttypes.contenttype", "pk": 9, "fields": {"app_label": "app", "model": "post"}}"#;
+    let comment = |post: u32| {
+        format!(
+            r#"{{"model": "app.comment", "pk": 1, "fields": {{"content_type": 9, "object_id": {post}, "body": "b"}}}}"#
+        )
+    };
+    let shared = r#"{"model": "app.post", "pk": 1, "fields": {"title": "shared"}}"#;
+    for database in generic_targets("generic_unconfigured") {
+        let before = Contents::of(&database);
+        // 4 is another row there, and none of the export.
+        let outside = format!("[{}, {types}, {shared}]", comment(4));
+        for (ids, refs) in [(Ids::Remap, None), (Ids::Remap, Some(ExternalRefs::Refuse)), (Ids::New, None)] {
+            let outcome = Restore::of(&Export::new(&outside))
+                .mode(Mode::Upsert)
+                .ids(ids)
+                .options(|options| options.external_refs = refs)
+                .into(&database);
+            outcome.only(code::EXTERNAL_REFERENCE);
+            before.assert_unchanged(&database);
+        }
+        // An id that the dump leaves out is nobody's.
+        let nameless = format!("[{}, {types}, {}]", comment(4), shared.replace(r#""pk": 1, "#, ""));
+        let outcome = run(&database, &nameless, "", Mode::Upsert, Ids::Keep);
+        outcome.only(code::UNNAMED_REFERENCE);
+        before.assert_unchanged(&database);
+        restored(&database, &format!("[{}, {types}, {shared}]", comment(1)), "", Mode::Upsert, Ids::Remap);
+        assert_eq!(about(&database, "app_comment"), ["b|post|shared"], "{database:?}");
+    }
+}
+
+#[test]
 fn a_generic_reference_that_leads_nowhere_is_treated_as_any_other() {
     let export = r#"[{"model": "app.comment", "pk": 1, "fields": {"content_type": ["app", "post"], "object_id": 4, "body": "shared"}},
         {"model": "app.comment", "pk": 2, "fields": {"content_type": ["app", "post"], "object_id": 77, "body": "gone"}},

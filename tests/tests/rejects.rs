@@ -428,6 +428,31 @@ fn a_reference_to_a_rejected_record_becomes_null_where_dangling_ones_do() {
 }
 
 #[test]
+fn an_element_of_a_list_that_is_left_out_is_reported_whyever_it_is() {
+    let schema = "tags(id pk, name varchar(10))\nposts(id pk, title varchar(10))
+        posts_tags(id pk, post_id -> posts.id, tag_id -> tags.id)";
+    let export = Export::new(
+        r#"[{"model": "x.tag", "pk": 1, "fields": {"name": "a"}}, {"model": "x.tag", "pk": 2, "fields": {"name": null}},
+            {"model": "x.post", "pk": 1, "fields": {"title": "p", "tags": [1, 2, 77]}}]"#,
+    );
+    let config = "[table.tags]\nmodels = [\"x.tag\"]\n[table.posts]\nmodels = [\"x.post\"]\njoin_tables = { tags = \"posts_tags\" }";
+    for database in each("left_out", schema) {
+        let outcome =
+            Restore::of(&export).config(config).options(with(OnError::Reject, OnDangling::Null)).into(&database);
+        assert!(outcome.committed, "{database:?}: {:#?}", outcome.told());
+        assert_eq!(outcome.rejections(), ["tags 1 missing-value(name)"], "{database:?}");
+        // The row that the list would have made is accounted for.
+        assert_eq!(outcome.counts("posts_tags").rejected, 1, "{database:?}");
+        assert_eq!(lines(&database, "SELECT post_id, tag_id FROM posts_tags"), ["1|1"], "{database:?}");
+        let left_out = |code| outcome.only_group(code).clone();
+        let (rejected, dangling) = (left_out(code::FOLLOWS_REJECTED), left_out(code::DANGLING_REFERENCE));
+        assert_eq!((rejected.handling, rejected.count), (Handling::Nulls, 1), "{database:?}: {rejected:#?}");
+        assert_eq!((dangling.handling, dangling.count), (Handling::Nulls, 1), "{database:?}: {dangling:#?}");
+        assert_eq!(rejected.field.as_deref(), Some("tags"));
+    }
+}
+
+#[test]
 fn polymorphic_references_to_rejected_records_go_with_them() {
     let schema = "posts(id pk, title varchar(10))\nimages(id pk, name varchar(10))
         comments(id pk, about_type varchar(20) null, about_id int null, body varchar(40))\npages(id pk, body json)\nvotes(id pk, comment_id -> comments.id)";

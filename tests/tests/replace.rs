@@ -1,7 +1,7 @@
 //! `--mode replace`: what is cleared, in which order, and what is not.
 
-use relink_e2e::{Contents, Export, Outcome, Restore, each, lines};
-use relink_restore::{Mode, Status, code};
+use relink_e2e::{Contents, Export, Failure, Outcome, Restore, each, lines};
+use relink_restore::{Error, Mode, Status, code};
 use relink_testkit::TestDatabase;
 
 fn replace(database: &TestDatabase, export: &str) -> Outcome {
@@ -65,15 +65,38 @@ fn rows_that_reference_their_own_table_go_in_any_order() {
 
 #[test]
 fn rows_that_must_reference_their_own_table_go_as_well() {
-    for database in each("replace_self_not_null", "nodes(id pk, parent_id -> nodes.id)") {
-        database.run("INSERT INTO nodes VALUES (1, 1), (2, 1), (3, 2);");
-        replaced(
-            &database,
-            r#"{"nodes": [{"id": 3, "parent_id": 5}, {"id": 5, "parent_id": 5}]}"#,
-            "SELECT id, parent_id FROM nodes ORDER BY id",
-            &["3|5", "5|5"],
-        );
+    for rule in ["", "on delete cascade"] {
+        for database in each("replace_self_not_null", &format!("nodes(id pk, parent_id -> nodes.id {rule})")) {
+            database.run("INSERT INTO nodes VALUES (4, 4), (1, 1), (2, 1), (3, 2);");
+            let outcome = replaced(
+                &database,
+                r#"{"nodes": [{"id": 3, "parent_id": 5}, {"id": 5, "parent_id": 5}]}"#,
+                "SELECT id, parent_id FROM nodes ORDER BY id",
+                &["3|5", "5|5"],
+            );
+            assert_eq!(outcome.relation("nodes").deleted, 2, "{database:?} {rule}: the second time");
+        }
     }
+}
+
+#[test]
+fn rows_that_nothing_frees_stay_and_the_way_out_is_named() {
+    let database = TestDatabase::sqlite();
+    // SQLite checks RESTRICT at once, whatever is deferred.
+    database.run(
+        "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL REFERENCES nodes (id) ON DELETE RESTRICT);
+         INSERT INTO nodes VALUES (1, 1), (2, 1), (3, 2);",
+    );
+    let before = Contents::of(&database);
+    let export = Export::new(r#"{"nodes": [{"id": 5, "parent_id": 5}]}"#);
+    let failed = Restore::of(&export).mode(Mode::Replace).try_into(&database);
+    match failed {
+        Err(Failure::Restore(error @ Error::Clear { .. })) => {
+            assert!(error.to_string().contains("--mode upsert"), "{error}");
+        }
+        other => panic!("{other:#?}"),
+    }
+    before.assert_unchanged(&database);
 }
 
 #[test]

@@ -171,6 +171,28 @@ fn every_package_takes_the_lints_of_the_workspace() {
 }
 
 #[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let root = root();
+    let mut documents = vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CHANGELOG.md")];
+    let in_docs = fs::read_dir(root.join("docs")).expect("a folder").map(|entry| entry.expect("an entry").path());
+    documents.extend(in_docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    let mut links = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).expect("readable");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            links += 1;
+            let target = document.parent().expect("a folder").join(path);
+            assert!(target.exists(), "{}: {link} leads nowhere", document.display());
+        }
+    }
+    assert!(links > 20, "{links}");
+}
+
+#[test]
 fn modules_are_named_by_content_and_stay_short_enough_to_read() {
     for path in sources() {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -182,7 +182,7 @@ fn restore_exit(error: &RestoreError) -> Exit {
         RestoreError::Config(_) => Exit::Usage,
         RestoreError::Db(error) => database_exit(error),
         RestoreError::JournalTable(error) => database_exit(error),
-        RestoreError::CommitUnknown(_) => Exit::Database,
+        RestoreError::CommitUnknown(_) | RestoreError::MissingRights(_) => Exit::Database,
         RestoreError::LeftBehind { error, .. } => restore_exit(error),
         RestoreError::Schema { .. }
         | RestoreError::Accounting { .. }
@@ -191,6 +191,7 @@ fn restore_exit(error: &RestoreError) -> Exit {
         | RestoreError::Journal(_)
         | RestoreError::Hook { .. }
         | RestoreError::HookMovedRows { .. }
+        | RestoreError::Clear { .. }
         | RestoreError::Bulk { .. }
         | RestoreError::Interrupted => Exit::Refused,
         RestoreError::Stopped(_) => Exit::Stopped,

@@ -83,6 +83,8 @@ impl<'a> Lookup<'a> {
 /// What is to be done to relations. One relation may stand in several lists.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Intent<'a> {
+    /// Rows are read, and no more.
+    pub read: &'a [&'a Relation],
     /// Rows are inserted.
     pub inserted: &'a [&'a Relation],
     /// Rows are updated, in any column.
@@ -95,12 +97,17 @@ impl<'a> Intent<'a> {
     /// Every relation concerned, once, in the order of the lists, with the rights that it takes beside SELECT, in the order INSERT, UPDATE, DELETE.
     pub(crate) fn needed(&self) -> Vec<(&'a Relation, Vec<&'static str>)> {
         let mut needed: Vec<(&Relation, Vec<&str>)> = Vec::new();
-        for (relations, right) in [(self.inserted, "INSERT"), (self.updated, "UPDATE"), (self.deleted, "DELETE")] {
+        let lists = [
+            (self.read, None),
+            (self.inserted, Some("INSERT")),
+            (self.updated, Some("UPDATE")),
+            (self.deleted, Some("DELETE")),
+        ];
+        for (relations, right) in lists {
             for relation in relations {
                 match needed.iter_mut().find(|(other, _)| other.name == relation.name) {
-                    Some((_, rights)) if rights.contains(&right) => {}
-                    Some((_, rights)) => rights.push(right),
-                    None => needed.push((relation, vec![right])),
+                    Some((_, rights)) => rights.extend(right.filter(|right| !rights.contains(right))),
+                    None => needed.push((relation, right.into_iter().collect())),
                 }
             }
         }
@@ -287,7 +294,7 @@ mod tests {
     fn a_relation_needs_the_rights_of_every_list_that_it_stands_in() {
         let relation = |name: &str| Relation { name: RelationName::new(name), ..Relation::default() };
         let (a, b) = (relation("a"), relation("b"));
-        let intent = Intent { inserted: &[&a, &a], updated: &[&b, &a], deleted: &[&b] };
+        let intent = Intent { read: &[], inserted: &[&a, &a], updated: &[&b, &a], deleted: &[&b] };
         let needed: Vec<_> =
             intent.needed().into_iter().map(|(relation, rights)| (&relation.name.name, rights)).collect();
         assert_eq!(needed, [(&a.name.name, vec!["INSERT", "UPDATE"]), (&b.name.name, vec!["UPDATE", "DELETE"])]);

@@ -805,7 +805,7 @@ async fn a_user_who_may_only_read_is_told_what_is_missing() {
     let catalog = db.introspect().await.expect("introspects");
     let relations: Vec<&Relation> = catalog.relations.iter().collect();
     assert_eq!(
-        db.missing_privileges(&Intent { inserted: &relations, updated: &relations, deleted: &[] })
+        db.missing_privileges(&Intent { read: &[], inserted: &relations, updated: &relations, deleted: &[] })
             .await
             .expect("reads"),
         Vec::<String>::new()
@@ -814,7 +814,7 @@ async fn a_user_who_may_only_read_is_told_what_is_missing() {
     url.set_username(&user).expect("a URL with a host");
     url.set_password(Some("pw")).expect("a URL with a host");
     let mut reader = connect(&url.as_str().parse().expect("a URL"), Access::ReadWrite).await.expect("connects");
-    let intent = Intent { inserted: &relations, updated: &relations, deleted: &relations[1..] };
+    let intent = Intent { read: &[], inserted: &relations, updated: &relations, deleted: &relations[1..] };
     let missing = reader.missing_privileges(&intent).await.expect("reads");
     let expected =
         ["no INSERT on a", "no UPDATE on a", "no DELETE on b"].map(|line| format!("{line} for {user}@{host}"));

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use relink_db::Connection;
+use relink_db::{Connection, DbError};
 use relink_graph::{LoadOrder, LoadStep};
 use relink_model::{Catalog, Deferrability, Enforcement, ForeignKey, ReferentialAction, Relation, RelationId, Value};
 
@@ -54,6 +54,7 @@ pub(crate) async fn clear(
     catalog: &Catalog,
     order: &LoadOrder,
     cleared: &HashSet<RelationId>,
+    before: &HashMap<RelationId, i64>,
 ) -> Result<HashMap<RelationId, u64>, Error> {
     let mut deleted = HashMap::new();
     for step in order.steps.iter().rev() {
@@ -65,7 +66,11 @@ pub(crate) async fn clear(
         let suspended =
             if step.cycle.is_some() { open_cycle(connection, catalog, step, cleared).await? } else { false };
         for id in relations {
-            deleted.insert(id, connection.delete_all(catalog.relation(id)).await?);
+            let relation = catalog.relation(id);
+            let rows = connection.delete_all(relation).await.map_err(|error| refused(relation, error))?;
+            // Rows that `ON DELETE CASCADE` took along inside the cycle are not among those that the database reports.
+            let there = before.get(&id).and_then(|rows| u64::try_from(*rows).ok()).unwrap_or(0);
+            deleted.insert(id, if step.cycle.is_some() { rows.max(there) } else { rows });
         }
         if suspended {
             connection.resume().await?;
@@ -75,6 +80,14 @@ pub(crate) async fn clear(
         }
     }
     Ok(deleted)
+}
+
+/// What a database that will not delete the rows is told about.
+fn refused(relation: &Relation, error: DbError) -> Error {
+    if error.blames_rows() {
+        return Error::Clear { relation: relation.name.clone(), error: Box::new(error) };
+    }
+    error.into()
 }
 
 /// Makes the rows of a cycle free to be deleted: references that can be NULL become so, the others are put off. Whether enforcement is off.

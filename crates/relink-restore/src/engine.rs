@@ -1,7 +1,7 @@
 //! The course of a restore, from the request to the loaded transaction.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,7 @@ use relink_graph::{Abilities, LoadOrder};
 use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, Strategy, config::ConfigError};
 
 use crate::{
-    Error, Event, Options, Phase, account,
+    Error, Event, Options, Phase, Selection, account,
     apply::Loaded,
     clear, code,
     coerce::{How, Rules},
@@ -469,18 +469,36 @@ async fn journal(
     if request.dry_run {
         return Err(Error::Journal("a dry run resumes nothing: it would have to commit".to_owned()));
     }
-    // What decides about rows; how often to commit, over how many connections, and what the caches may take does not.
-    let mut same = Options { commit_every: None, resume: false, jobs: None, memory_bytes: None, ..options.clone() };
-    same.strategy = Strategy::Auto;
-    let texts = [serde_json::to_string(request.config), serde_json::to_string(request.profiles)];
-    let said = format!("{same:?} {:?}", texts.map(Result::unwrap_or_default));
-    let identity = Identity::new(request.source.fingerprint()?, catalog, &said);
+    let identity = Identity::new(request.source.fingerprint()?, catalog, asked(request));
     let resumed = if options.resume { Some(journal::resume(connection, catalog, &identity).await?) } else { None };
     // Where it had come to its end, the journal is all that is left to do.
     course.journal_outside = resumed.as_ref().is_some_and(|resumed: &Resumed| resumed.finished)
         || resumed.is_some() && !connection.dialect().capabilities().transactional_ddl;
     course.committed = AtomicBool::new(resumed.is_some());
     Ok(Journaling { identity: Some(identity), resumed })
+}
+
+/// What decides about rows; how often to commit, over how many connections, what the caches may take, and by which rung rows go in, does not.
+fn asked(request: &Request<'_>) -> BTreeMap<String, String> {
+    let Options { mode, ids, external_refs, on_dangling, on_error, allow_drift, triggers, verify, selection, .. } =
+        request.options;
+    let Selection { only, exclude, conditions } = selection;
+    let texts = [
+        ("--mode", format!("{mode:?}")),
+        ("--ids", format!("{ids:?}")),
+        ("--external-refs", format!("{external_refs:?}")),
+        ("--on-dangling", format!("{on_dangling:?}")),
+        ("--on-error", format!("{on_error:?}")),
+        ("--allow-drift", format!("{allow_drift:?}")),
+        ("--triggers", format!("{triggers:?}")),
+        ("--verify", format!("{verify:?}")),
+        ("--only", format!("{only:?}")),
+        ("--exclude", format!("{exclude:?}")),
+        ("--where", format!("{conditions:?}")),
+        ("the configuration", serde_json::to_string(request.config).unwrap_or_default()),
+        ("the profiles", serde_json::to_string(request.profiles).unwrap_or_default()),
+    ];
+    texts.into_iter().map(|(name, text)| (name.to_owned(), journal::short_digest(&text))).collect()
 }
 
 /// Opens the transaction; before it or in it, runs the schema script on an empty target. What became of the script, and whether it made the schema.

@@ -61,6 +61,21 @@ pub enum Error {
         /// The relation.
         relation: RelationName,
     },
+    /// Rows that were to be cleared first stay.
+    #[error(
+        "the rows of {relation} cannot be cleared: {error}; a reference that is ON DELETE RESTRICT, or a trigger, keeps them: \
+         delete them yourself, or use --mode upsert"
+    )]
+    Clear {
+        /// The relation.
+        relation: RelationName,
+        /// What the database said.
+        #[source]
+        error: Box<DbError>,
+    },
+    /// Rights that reading the target takes.
+    #[error("rights are missing to look at what the target holds: {}", .0.join("; "))]
+    MissingRights(Vec<String>),
     /// Only the bulk path was to be taken, and it cannot load the relation.
     #[error("--strategy bulk cannot load {relation}: {error}; --strategy auto goes on with inserts")]
     Bulk {
@@ -89,7 +104,9 @@ pub enum Error {
         undo: Box<DbError>,
     },
     /// The database did not do what it said: rows written and rows counted differ.
-    #[error("{relation}: {expected} rows were to be written, and the database reports {found}")]
+    #[error(
+        "{relation}: {expected} rows were to be written, and the database reports {found}; a trigger or a rule may keep rows out"
+    )]
     Accounting {
         /// The relation.
         relation: RelationName,

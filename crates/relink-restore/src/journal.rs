@@ -3,7 +3,7 @@
 //! ids, so that a resumed restore decides nothing anew, and how far the load has come.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt::Write as _,
     sync::atomic::{AtomicI64, Ordering},
 };
@@ -35,31 +35,51 @@ const ENTRIES_MAX: usize = 1_000;
 /// What a journal belongs to: a resumed restore must be of the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    pub(crate) version: u32,
-    pub(crate) export: String,
-    pub(crate) schema: String,
-    pub(crate) options: String,
+    version: u32,
+    export: String,
+    /// A digest of each relation.
+    schema: BTreeMap<String, String>,
+    /// What was asked for; long values as digests.
+    options: BTreeMap<String, String>,
 }
 
 impl Identity {
-    pub(crate) fn new(export: String, catalog: &Catalog, options: &str) -> Self {
-        let relations: Vec<Relation> =
-            catalog.relations.iter().map(|relation| Relation { estimated_rows: None, ..relation.clone() }).collect();
-        let schema = serde_json::to_string(&relations).unwrap_or_default();
-        let hash = |text: &str| hexadecimal(&sha2::Sha256::digest(text.as_bytes()));
-        Self { version: VERSION, export, schema: hash(&schema), options: hash(options) }
+    pub(crate) fn new(export: String, catalog: &Catalog, options: BTreeMap<String, String>) -> Self {
+        let digest = |relation: &Relation| {
+            let settled = Relation { estimated_rows: None, ..relation.clone() };
+            short_digest(&serde_json::to_string(&settled).unwrap_or_default())
+        };
+        let schema = catalog.relations.iter().map(|relation| (relation.name.to_string(), digest(relation))).collect();
+        Self { version: VERSION, export, schema, options }
     }
 
     /// What differs, in words.
-    fn difference(&self, other: &Self) -> Option<&'static str> {
+    fn difference(&self, other: &Self) -> Option<String> {
         match () {
-            () if self.version != other.version => Some("the journal is another version's"),
-            () if self.export != other.export => Some("the export is not the one that the journal is about"),
-            () if self.schema != other.schema => Some("the schema has changed since"),
-            () if self.options != other.options => Some("the options or the configuration are other ones"),
+            () if self.version != other.version => Some("the journal is another version's".to_owned()),
+            () if self.export != other.export => Some("the export is not the one that the journal is about".to_owned()),
+            () if self.schema != other.schema => {
+                Some(format!("the schema has changed since: {}", differing(&self.schema, &other.schema)))
+            }
+            () if self.options != other.options => {
+                let names = differing(&self.options, &other.options);
+                Some(format!("the options or the configuration are other ones than when the restore began: {names}"))
+            }
             () => None,
         }
     }
+}
+
+/// The keys under which two maps differ.
+fn differing(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> String {
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differs = keys.into_iter().filter(|key| one.get(*key) != other.get(*key));
+    differs.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// A digest that tells versions of one thing apart.
+pub(crate) fn short_digest(text: &str) -> String {
+    hexadecimal(&sha2::Sha256::digest(text.as_bytes())[..8])
 }
 
 /// How far the load of one step of the plan has come.
@@ -265,7 +285,9 @@ pub(crate) async fn resume(
         return Err(Error::Journal(message.to_owned()));
     };
     if let Some(difference) = found.difference(identity) {
-        return Err(Error::Journal(difference.to_owned()));
+        return Err(Error::Journal(format!(
+            "{difference}; to go on, restore the same as before; to give up what was begun: DROP TABLE {JOURNAL}"
+        )));
     }
     let mut decisions = Decisions::default();
     for (_, text) in read(connection, "decided").await? {

@@ -207,7 +207,7 @@ impl Load<'_> {
         // What deletes rows fires triggers, too.
         silence(connection, state, catalog, &self.all()).await?;
         let mut loaded: HashMap<RelationId, Loaded> = HashMap::new();
-        for (id, rows) in clear::clear(connection, catalog, self.order, self.cleared).await? {
+        for (id, rows) in clear::clear(connection, catalog, self.order, self.cleared, self.before).await? {
             loaded.entry(id).or_default().deleted += rows;
         }
         if let Some(identity) = self.identity {

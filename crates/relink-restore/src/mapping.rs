@@ -182,8 +182,7 @@ impl Mapping {
             let settings = own.or_else(|| profiled.get(&id).map(|fitted| &fitted.settings));
             let read = match settings {
                 Some(settings) => polymorphic::read(catalog, registry, id, settings, &model_table, labels),
-                None if !django => Ok(polymorphic::by_convention(catalog, registry, id, &model_table, labels)),
-                None => continue,
+                None => Ok(polymorphic::by_convention(catalog, registry, id, &model_table, labels, django)),
             };
             match read {
                 Ok(read) if read.is_empty() => {}

@@ -79,6 +79,8 @@ pub(crate) struct Policy {
     pub(crate) mode: Mode,
     pub(crate) ids: Ids,
     pub(crate) external_refs: ExternalRefs,
+    /// The user said that references by id to rows outside the export are problems.
+    pub(crate) refuses_externals: bool,
     /// Nobody said so, and references by id count because ids are kept.
     pub(crate) trusts_ids: bool,
     pub(crate) triggers: TriggerPolicy,
@@ -93,6 +95,7 @@ impl Policies {
                 mode: settings.and_then(|table| table.mode).unwrap_or(options.mode),
                 ids,
                 external_refs: options.external_refs.unwrap_or(by_ids),
+                refuses_externals: options.external_refs == Some(ExternalRefs::Refuse),
                 trusts_ids: options.external_refs.is_none() && by_ids == ExternalRefs::Key,
                 triggers: settings.and_then(|table| table.triggers).unwrap_or(options.triggers),
             }

@@ -33,6 +33,8 @@ pub(crate) struct Generic {
     types: Types,
     /// Rows that are gone may be named.
     pub(crate) loose: bool,
+    /// It was found by the names of its columns.
+    pub(crate) guessed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -120,37 +122,55 @@ pub(crate) fn read(
     Ok(made)
 }
 
-/// The `*_type` and `*_id` columns of a table that no configuration speaks of, where the first is text and the second no foreign key.
+/// The generic references of a table that no configuration speaks of, by the names of its columns: `content_type_id` and `object_id`, as Django's generic
+/// foreign keys have them by default, where the first is a foreign key to a table of content types; and, save in a Django dump, `*_type` and `*_id`, where
+/// the first is text. The id is no foreign key.
 pub(crate) fn by_convention(
     catalog: &Catalog,
     registry: &mut IndexRegistry,
     id: RelationId,
     model_table: &dyn Fn(&str) -> Option<RelationId>,
     labels: &[String],
+    django: bool,
 ) -> Polymorphic {
     let relation = catalog.relation(id);
     let mut made = Polymorphic::default();
     for column in &relation.columns {
-        let Some(stem) = column.name.strip_suffix("_type") else { continue };
-        let id_name = format!("{stem}_id");
         let free = |name: &String| relation.foreign_keys.iter().all(|key| !key.columns.contains(name));
-        let text = matches!(column.data_type.kind, TypeKind::Text { .. });
-        if !text || relation.column(&id_name).is_none() || !free(&id_name) {
+        let found = id_names(catalog, id, column, django);
+        let Some(id_name) = found.into_iter().find(|name| relation.column(name).is_some() && free(name)) else {
             continue;
-        }
+        };
         let config = GenericConfig {
             type_column: column.name.clone(),
             id: id_name,
             targets: std::collections::BTreeMap::default(),
             loose: true,
         };
-        if let Ok(generic) = generic_of(catalog, registry, id, &config)
+        if let Ok(mut generic) = generic_of(catalog, registry, id, &config)
             && made.add_targets(catalog, registry, &generic, &config.targets, model_table, labels).is_ok()
         {
+            generic.guessed = true;
             made.generics.push(generic);
         }
     }
     made
+}
+
+/// What the column of the id beside a column of the type may be called.
+fn id_names(catalog: &Catalog, id: RelationId, column: &relink_model::Column, django: bool) -> Vec<String> {
+    let relation = catalog.relation(id);
+    let at = relation.column(&column.name).map(|(at, _)| at);
+    let target =
+        at.and_then(|at| natural::single_reference(catalog, id, at)).map(|(target, _)| catalog.relation(target));
+    if target.is_some_and(|types| types.column("app_label").is_some() && types.column("model").is_some()) {
+        let stem = ["content_type_id", "ct_id", "type_id"].iter().find_map(|end| column.name.strip_suffix(end));
+        return stem
+            .map_or_else(Vec::new, |stem| ["object_id", "object_pk"].map(|end| format!("{stem}{end}")).to_vec());
+    }
+    let text = matches!(column.data_type.kind, TypeKind::Text { .. });
+    let stem = column.name.strip_suffix("_type").filter(|_| text && !django);
+    stem.map_or_else(Vec::new, |stem| vec![format!("{stem}_id")])
 }
 
 fn generic_of(
@@ -189,7 +209,7 @@ fn generic_of(
         }
         None => Types::Name,
     };
-    Ok(Generic { type_column, id_column, types, loose: config.loose })
+    Ok(Generic { type_column, id_column, types, loose: config.loose, guessed: false })
 }
 
 fn embedded_of(
@@ -452,7 +472,7 @@ impl Polymorphic {
         let mut led = Vec::new();
         for slot in &row.shape.generics {
             let generic = &self.generics[slot.generic];
-            if generic.loose {
+            if generic.loose && !generic.guessed {
                 continue;
             }
             if let Some((target, Resolution::Record(ordinal, _))) = self.resolve(state, registry, catalog, row, *slot) {

@@ -13,6 +13,18 @@ use crate::{
     state::State,
 };
 
+/// Fails where the role may not even read these relations, of which the pre-scan asks what they hold: all of them at once.
+pub(crate) async fn check_reading(
+    connection: &mut dyn Connection,
+    catalog: &Catalog,
+    relations: &[RelationId],
+) -> Result<(), Error> {
+    let read: BTreeSet<RelationId> = relations.iter().copied().collect();
+    let read: Vec<&Relation> = read.into_iter().map(|id| catalog.relation(id)).collect();
+    let missing = connection.missing_privileges(&Intent { read: &read, ..Intent::default() }).await?;
+    if missing.is_empty() { Ok(()) } else { Err(Error::MissingRights(missing)) }
+}
+
 /// Reports every right that is missing for what the steps do.
 pub(crate) async fn check(
     connection: &mut dyn Connection,
@@ -58,7 +70,7 @@ pub(crate) async fn check(
     let loses_rows = |id: &RelationId| cleared(*id) || state.relation(*id).unlists;
     let deleted: BTreeSet<RelationId> = catalog.iter().map(|(id, _)| id).filter(loses_rows).collect();
     let deleted: Vec<_> = deleted.into_iter().map(|id| catalog.relation(id)).collect();
-    let intent = Intent { inserted: &inserted, updated: &updated, deleted: &deleted };
+    let intent = Intent { read: &[], inserted: &inserted, updated: &updated, deleted: &deleted };
     for missing in connection.missing_privileges(&intent).await? {
         let mut found = finding(code::MISSING_PRIVILEGE, &relink_model::RelationName::default(), missing);
         found.relation = None;

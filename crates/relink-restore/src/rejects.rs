@@ -190,6 +190,13 @@ impl Closing<'_> {
                     self.follows(&row, &led, Handling::Nulls, state, findings)?;
                     state.relation_mut(id).nulled.extend(led.nulls.map(|key| (row.ordinal, key)));
                 }
+                if self.on_dangling == OnDangling::Null {
+                    for (join, led) in self.rejected_elements(&row, state) {
+                        if state.relation_mut(join).left_out.insert((id, row.ordinal, led.cause.1)) {
+                            self.follows(&row, &led, Handling::Nulls, state, findings)?;
+                        }
+                    }
+                }
             }
         }
         Ok(changed)
@@ -250,11 +257,18 @@ impl Closing<'_> {
             all.push(Led { field, cause: (reference.target, ordinal), nulls: nulls.then_some(reference.key) });
         }
         self.rejected_polymorphic(row, state, &mut all);
-        if self.on_dangling == OnDangling::Null {
-            // Elements of lists are left out.
-            return all;
+        // Else they are left out of their lists.
+        if self.on_dangling != OnDangling::Null {
+            all.extend(self.rejected_elements(row, state).into_iter().map(|(_, led)| led));
         }
+        all
+    }
+
+    /// The elements of a row's lists that are rejected records, each with its join table.
+    fn rejected_elements(&self, row: &Row, state: &State) -> Vec<(RelationId, Led)> {
+        let Decoder { registry, mapping, catalog, .. } = self.decoder.as_ref();
         let context = Context { state, registry, mapping, catalog };
+        let mut all = Vec::new();
         for (position, field) in &row.shape.joins {
             let rejected = &state.relation(field.target).rejected;
             if rejected.is_empty() {
@@ -266,7 +280,7 @@ impl Closing<'_> {
                     && let Some(record) = made.record.filter(|record| rejected.contains_key(record))
                 {
                     let name = Some(row.shape.names[*position].clone());
-                    all.push(Led { field: name, cause: (field.target, record), nulls: None });
+                    all.push((field.join, Led { field: name, cause: (field.target, record), nulls: None }));
                 }
             }
         }

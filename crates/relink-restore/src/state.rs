@@ -165,6 +165,8 @@ pub(crate) struct RelationState {
     pub(crate) highest_given: Option<i64>,
     /// Some record's row has another key than the record says.
     pub(crate) moved: bool,
+    /// Elements of lists that are left out since their records are rejected: the relation and the record of the list, and the element's record.
+    pub(crate) left_out: HashSet<(RelationId, Ordinal, Ordinal)>,
     /// Records were recognised as rows that have other ids.
     pub(crate) has_other_ids: bool,
     /// Rows of a join table that come from many-to-many lists: their ordinals follow those of its own records.

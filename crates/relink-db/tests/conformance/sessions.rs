@@ -134,7 +134,7 @@ pub(crate) async fn an_owner_misses_no_privilege(database: &TestDatabase) {
     let table = relation(&catalog, "t");
     assert!(
         connection
-            .missing_privileges(&Intent { inserted: &[table], updated: &[table], deleted: &[table] })
+            .missing_privileges(&Intent { read: &[], inserted: &[table], updated: &[table], deleted: &[table] })
             .await
             .expect("readable")
             .is_empty()

@@ -78,6 +78,7 @@ async fn a_sequence_of_another_owner_is_set_for_good_or_in_a_rehearsal_not_at_al
     assert!(!one.owned);
     let missing = connection
         .missing_privileges(&Intent {
+            read: &[],
             inserted: &[one, relation(&catalog, "small")],
             updated: &[one, relation(&catalog, "small")],
             deleted: &[one],

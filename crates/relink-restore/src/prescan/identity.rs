@@ -434,7 +434,12 @@ impl Scanner<'_> {
             .collect();
         let message = format!("another row of the target has {} already", key.join(", "));
         let mut found = finding(code::ID_TAKEN, &relation.name, message);
-        found.help = Some("the row there has another natural key, so it is not this record's".to_owned());
+        found.help = Some(format!(
+            "the row there differs in all that tells rows of {name} apart, so it is taken for another; \
+             where the id alone says which row is meant: [table.{name}] natural_key = {:?}",
+            relation.primary_key_columns(),
+            name = relation.name,
+        ));
         self.fault(row, found, Some(record_spot(row)), None)
     }
 

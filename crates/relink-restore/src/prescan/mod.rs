@@ -37,6 +37,7 @@ use crate::{
     options::Policies,
     per_relation,
     polymorphic::GenericSlot,
+    privileges,
     rows::RowEdges,
     shape::ReferenceSlot,
     state::{self, External, Fresh, Reject, State},
@@ -166,6 +167,8 @@ impl<'a> Scanner<'a> {
         }
         self.state.rejects = self.on_error != OnError::Fail || self.on_dangling != OnDangling::Fail;
         let looked_at = self.looked_at();
+        let catalog = Arc::clone(&self.catalog);
+        privileges::check_reading(self.connection, &catalog, &looked_at).await?;
         self.find_rows(looked_at.into_iter()).await?;
         for id in self.present.clone() {
             let ids = self.policies.of(id).ids;

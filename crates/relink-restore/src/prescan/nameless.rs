@@ -26,16 +26,14 @@ impl Scanner<'_> {
     pub(super) async fn recover_ids(&mut self, id: RelationId) -> Result<(), Error> {
         let Some(column) = self.state.relation(id).numbered else { return Ok(()) };
         let Some(index) = self.registry.find(id, &[column]) else { return Ok(()) };
+        // Elsewhere an id can only be that of a row of the target: whoever wrote the records did not know theirs.
+        let django = self.source.format().family() == FormatFamily::Django;
+        if self.state.relation(id).nameless.is_empty() || !django {
+            return Ok(());
+        }
         // Of several files, only a person knows in which order they were dumped.
-        let ordered =
-            self.source.format().family() == FormatFamily::Django && self.source.in_one_text(&self.runs[id.index()]);
-        if self.state.relation(id).nameless.is_empty() || !ordered {
-            return Ok(());
-        }
-        let referenced = self.referenced_ids(id, index).await?;
-        if referenced.is_empty() {
-            return Ok(());
-        }
+        let ordered = self.source.in_one_text(&self.runs[id.index()]);
+        let referenced = if ordered { self.referenced_ids(id, index).await? } else { BTreeSet::new() };
         let state = self.state.relation(id);
         if referenced.len() != state.nameless.len() || state.records() != state.nameless.len() as u64 {
             self.state.relation_mut(id).unnamed = true;

@@ -170,7 +170,8 @@ impl Scanner<'_> {
         // A loose reference may name what is gone; it only matters where an id could be another row's by now, or become a new one's.
         let allots = self.state.relation(unfollowed.target).allots;
         let doubtful = matches!(unfollowed.why, Resolution::Target(_));
-        if unfollowed.loose && unfollowed.why != Resolution::External && !allots && !doubtful {
+        let elsewhere = matches!(unfollowed.why, Resolution::External | Resolution::Unnamed);
+        if unfollowed.loose && !elsewhere && !allots && !doubtful {
             return Ok(());
         }
         let catalog = Arc::clone(&self.catalog);
@@ -182,7 +183,16 @@ impl Scanner<'_> {
         } else {
             unresolved_finding(&relation.name, target, &shown, &unfollowed.why)
         };
-        if unfollowed.loose {
+        if unfollowed.why == Resolution::Unnamed {
+            found.help = Some("such references name rows by id: export without --natural-primary".to_owned());
+        }
+        // What names its rows by convention names rows that are or were there: an id that may be another's is no log entry. Nor is one where the user refuses them.
+        let generic = unfollowed.generic.and_then(|generic| {
+            self.mapping.polymorphic(row.shape.relation).and_then(|polymorphic| polymorphic.generics.get(generic))
+        });
+        let guessed = generic.is_some_and(|generic| generic.guessed);
+        let refused = guessed || self.policies.of(unfollowed.target).refuses_externals;
+        if unfollowed.loose && !(refused && elsewhere) {
             found.severity = Severity::Warning;
         }
         let slot = row.shape.slot_of(unfollowed.column);
@@ -190,7 +200,8 @@ impl Scanner<'_> {
         found.field.clone_from(&field);
         let offset = self.value_offset(row, field.as_deref())?;
         let spot = Spot { label: row.label, file_ordinal: row.file_ordinal, offset, field: field.as_deref() };
-        let dangling = matches!(unfollowed.why, Resolution::Missing | Resolution::External) && !unfollowed.loose;
+        let dangling =
+            matches!(unfollowed.why, Resolution::Missing | Resolution::External) && found.severity == Severity::Error;
         let nulls = unfollowed.generic.filter(|_| relation.columns[unfollowed.column].nullable);
         match (self.on_dangling, nulls) {
             (OnDangling::Null, Some(generic)) if dangling => {
