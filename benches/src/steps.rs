@@ -100,6 +100,7 @@ pub async fn steps(
         config,
         profiles: &[],
         options: &relink_restore::Options::default(),
+        id_map: &[],
         dry_run: false,
         schema: None,
         interrupted: &AtomicBool::new(false),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use relink_db::{Access, Connection, DbError};
 use relink_export::{ExportError, Index, OpenOptions, Source};
 use relink_model::{Config, Counts, Finding, FindingCode, Ids, Severity};
-use relink_restore::{Error, Event, Mode, Options, Rejected, Report, Request, SchemaScript, Status};
+use relink_restore::{Error, Event, Mode, MovedId, Options, Rejected, Report, Request, SchemaScript, Status};
 use relink_testkit::TestDatabase;
 use tempfile::TempDir;
 
@@ -63,6 +63,8 @@ pub struct Outcome {
     pub validation: Option<relink_validate::Report>,
     /// The records that were not restored, in the order of the export.
     pub rejected: Vec<Rejected>,
+    /// Under which ids rows stand to which they refer.
+    pub moved: Vec<MovedId>,
     /// Whether the rows stayed.
     pub committed: bool,
 }
@@ -169,6 +171,7 @@ pub struct Restore<'a> {
     url: Option<String>,
     wrap: Option<Wrap<'a>>,
     hear: Box<dyn FnMut(Event) + 'a>,
+    id_map: Vec<MovedId>,
 }
 
 impl std::fmt::Debug for Restore<'_> {
@@ -189,6 +192,7 @@ impl<'a> Restore<'a> {
             url: None,
             wrap: None,
             hear: Box::new(|_| {}),
+            id_map: Vec::new(),
         }
     }
 
@@ -256,6 +260,13 @@ impl<'a> Restore<'a> {
         self
     }
 
+    /// `--id-map` with these entries.
+    #[must_use]
+    pub fn id_map(mut self, entries: &[MovedId]) -> Self {
+        self.id_map = entries.to_vec();
+        self
+    }
+
     /// Carries it out.
     ///
     /// # Panics
@@ -305,6 +316,7 @@ impl<'a> Restore<'a> {
             config: &self.config,
             profiles: &[],
             options: &options,
+            id_map: &self.id_map,
             dry_run,
             schema,
             precheck: &precheck,
@@ -323,12 +335,12 @@ impl<'a> Restore<'a> {
         } else {
             None
         };
-        let rejected = applied.rejected().to_vec();
+        let (rejected, moved) = (applied.rejected().to_vec(), applied.moved_ids().to_vec());
         let sound =
             validation.as_ref().is_some_and(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
         let committed = sound && !dry_run;
         let report = if committed { applied.commit().await } else { applied.roll_back().await };
-        Ok(Outcome { report: report.map_err(Failure::Restore)?, validation, rejected, committed })
+        Ok(Outcome { report: report.map_err(Failure::Restore)?, validation, rejected, moved, committed })
     }
 }
 

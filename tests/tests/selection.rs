@@ -426,3 +426,24 @@ fn equal_nulls_tell_rows_apart_in_an_upsert() {
         assert_eq!(rows, ["1|2|6", "1|NULL|50", "1|3|60", "NULL|NULL|70"]);
     }
 }
+
+#[test]
+fn a_selection_that_leaves_nothing_is_a_mistake_and_an_export_of_nothing_but_strangers_too() {
+    for database in each("nothing_left", "items(id pk, name text)\nothers(id pk, name text)") {
+        let export = Export::new(r#"{"items": [{"id": 1, "name": "a"}]}"#);
+        let selected = |only: &str, exclude: &str| relink_restore::Selection {
+            only: vec![only.to_owned()],
+            exclude: vec![exclude.to_owned()],
+            conditions: Vec::new(),
+        };
+        for selection in [selected("items", "items"), selected("others", "items")] {
+            let failed = Restore::of(&export).options(|options| options.selection = selection).try_into(&database);
+            assert!(matches!(failed, Err(Failure::Restore(Error::Config(_)))), "{database:?}: {failed:#?}");
+        }
+        let strangers = Export::new(r#"{"strangers": [{"id": 1}], "unknowns": [{"id": 1}]}"#);
+        let drift = |options: &mut relink_restore::Options| options.allow_drift = relink_model::AllowDrift::Models;
+        let outcome = Restore::of(&strangers).options(drift).into(&database);
+        outcome.only(code::UNKNOWN_MODEL);
+        assert_eq!(outcome.report.status, Status::Refused, "{database:?}");
+    }
+}

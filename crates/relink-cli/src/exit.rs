@@ -112,6 +112,16 @@ pub(crate) enum Failure {
         "--rejects says where rejected records go, but none would be: add --on-error reject or --on-dangling reject"
     )]
     RejectsUnused,
+    /// The file of `--id-map` is none.
+    #[error("{}:{line}: this is no line of an id map: {reason}", path.display())]
+    IdMap {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// Why.
+        reason: String,
+    },
     /// A file for rejected records that exists.
     #[error("{} exists, and what was rejected earlier is never written over: move it away, or name another file with --rejects", path.display())]
     RejectsExist {
@@ -159,6 +169,7 @@ impl Failure {
             | Self::ProfileTwice { .. }
             | Self::NoProfile { .. }
             | Self::RejectsUnused
+            | Self::IdMap { .. }
             | Self::RejectsExist { .. }
             | Self::RejectsNowhere { .. }
             | Self::Now(_) => Exit::Usage,
@@ -179,7 +190,7 @@ impl Failure {
 fn restore_exit(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Export(_) => Exit::Export,
-        RestoreError::Config(_) => Exit::Usage,
+        RestoreError::Config(_) | RestoreError::IdMap { .. } => Exit::Usage,
         RestoreError::Db(error) => database_exit(error),
         RestoreError::JournalTable(error) => database_exit(error),
         RestoreError::CommitUnknown(_) | RestoreError::MissingRights(_) => Exit::Database,

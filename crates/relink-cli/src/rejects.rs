@@ -11,7 +11,7 @@ use std::{
 
 use relink_export::{Format, LabelId, Source};
 use relink_model::{Place, RelationName};
-use relink_restore::{Reason, Rejected};
+use relink_restore::{MovedId, Reason, Rejected};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,20 +27,26 @@ pub(crate) struct RejectFiles {
     pub(crate) records: PathBuf,
     /// Why.
     pub(crate) reasons: PathBuf,
+    /// Under which ids restored rows stand to which the records refer; only written where there are such.
+    pub(crate) ids: PathBuf,
 }
 
 impl RejectFiles {
     /// The files for an export: as named, or in the working directory and called after the export.
     pub(crate) fn of(named: Option<&Path>, export: &Path, format: Format) -> Self {
         let records = named.map_or_else(|| default_path(export, format), Path::to_owned);
-        let mut reasons = records.clone().into_os_string();
-        reasons.push(".reasons.jsonl");
-        Self { records, reasons: reasons.into() }
+        let beside = |ending: &str| {
+            let mut path = records.clone().into_os_string();
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        let (reasons, ids) = (beside(".reasons.jsonl"), beside(".ids.jsonl"));
+        Self { records, reasons, ids }
     }
 
-    /// Neither may exist, and there must be a folder for them: known before anything is restored, not after hours.
+    /// None may exist, and there must be a folder for them: known before anything is restored, not after hours.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        for path in [&self.records, &self.reasons] {
+        for path in [&self.records, &self.reasons, &self.ids] {
             // A link that leads nowhere is in the way, too.
             if path.symlink_metadata().is_ok() {
                 return Err(Failure::RejectsExist { path: path.clone() });
@@ -50,8 +56,14 @@ impl RejectFiles {
         if folder.is_dir() { Ok(()) } else { Err(Failure::RejectsNowhere { folder: folder.to_owned() }) }
     }
 
-    /// Writes both and makes sure that they are on the disk; on an error neither is left behind.
-    pub(crate) fn write(&self, source: &Source, labels: &[String], rejected: &[Rejected]) -> Result<(), Failure> {
+    /// Writes them and makes sure that they are on the disk; on an error none is left behind.
+    pub(crate) fn write(
+        &self,
+        source: &Source,
+        labels: &[String],
+        rejected: &[Rejected],
+        moved: &[MovedId],
+    ) -> Result<(), Failure> {
         let ordered = in_order(source.format(), rejected);
         let mut positions = ordered.iter().map(|one| (one.label, one.file_ordinal, one.offset));
         let unwritten = |path: &Path, reason: String| Failure::RejectsUnwritten { path: path.to_owned(), reason };
@@ -61,20 +73,39 @@ impl RejectFiles {
             let _ = fs::remove_file(&self.reasons);
             unwritten(&self.records, with_causes(&error))
         })?;
+        let undo = |path: &Path, error: &io::Error| {
+            let _ = self.remove();
+            unwritten(path, error.to_string())
+        };
+        self.write_ids(moved).map_err(|error| undo(&self.ids, &error))?;
         write_reasons(source, labels, &ordered, &files, reasons)
             .and_then(|()| File::open(folder_of(&self.reasons))?.sync_all())
-            .map_err(|error| {
-                let _ = self.remove();
-                unwritten(&self.reasons, error.to_string())
-            })
+            .map_err(|error| undo(&self.reasons, &error))
     }
 
-    /// Removes both, since what they would complete was not kept.
+    fn write_ids(&self, moved: &[MovedId]) -> io::Result<()> {
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let mut file = BufWriter::new(File::create_new(&self.ids)?);
+        for entry in moved {
+            serde_json::to_writer(&mut file, entry)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()?;
+        file.get_ref().sync_all()
+    }
+
+    /// Removes them, since what they would complete was not kept.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let records =
             if self.records.is_dir() { fs::remove_dir_all(&self.records) } else { fs::remove_file(&self.records) };
         let reasons = fs::remove_file(&self.reasons);
-        records.and(reasons)
+        let ids = match fs::remove_file(&self.ids) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        records.and(reasons).and(ids)
     }
 }
 
@@ -195,6 +226,8 @@ pub(crate) struct Rejects {
     pub(crate) path: String,
     /// Why, a line of JSON for each.
     pub(crate) reasons: String,
+    /// Where it says, a line of JSON for each, under which ids restored rows stand to which they refer (`--id-map`); null where there are none.
+    pub(crate) ids: Option<String>,
     /// By table, in the order of the export.
     pub(crate) tables: Vec<RejectedTable>,
 }
@@ -223,7 +256,7 @@ pub(crate) struct RejectCause {
 
 impl Rejects {
     /// What was rejected; `None` where nothing was.
-    pub(crate) fn of(rejected: &[Rejected], files: &RejectFiles) -> Option<Self> {
+    pub(crate) fn of(rejected: &[Rejected], moved: &[MovedId], files: &RejectFiles) -> Option<Self> {
         if rejected.is_empty() {
             return None;
         }
@@ -245,6 +278,7 @@ impl Rejects {
             records: rejected.len() as u64,
             path: files.records.display().to_string(),
             reasons: files.reasons.display().to_string(),
+            ids: (!moved.is_empty()).then(|| files.ids.display().to_string()),
             tables,
         })
     }

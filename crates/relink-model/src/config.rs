@@ -158,6 +158,20 @@ pub struct TableConfig {
     pub max: BTreeMap<String, Number>,
     /// Date columns that must not lie after now, with optional slack: `"created_at"`, `"ordered_at +5m"`.
     pub past: Vec<String>,
+    /// Columns that every row has to fill in: not NULL, and if it is text, not blank.
+    pub required: Vec<String>,
+    /// Column -> the condition under which a row has to fill it in: `required_when = { shipped_at = "status = 'shipped'" }`.
+    pub required_when: BTreeMap<String, String>,
+    /// Column -> the values that it may have: `in = { status = ["new", "paid"] }`. NULL is not judged.
+    #[serde(rename = "in")]
+    pub one_of: BTreeMap<String, Vec<Scalar>>,
+    /// Column -> a regular expression that its whole text has to match: `match = { sku = '[A-Z]{3}-\d+' }`.
+    #[serde(rename = "match")]
+    pub matching: BTreeMap<String, String>,
+    /// Values that must not fall: `"ordered_at <= shipped_at <= delivered_at"`.
+    pub ascending: Vec<String>,
+    /// Conditions that every row has to meet: `"total >= 0 or kind = 'refund'"`.
+    pub rows: Vec<String>,
     /// Totals: `"total = sum(order_lines.quantity * order_lines.price) by order_id +- 0.01"`.
     pub totals: Vec<String>,
 }
@@ -391,6 +405,9 @@ pub enum ConfigError {
         /// The nearest existing name.
         nearest: Option<String>,
     },
+    /// `--only` and `--exclude` leave nothing.
+    #[error("--only, --exclude: of this export they leave nothing to restore")]
+    NothingSelected,
     /// A condition of `--where` that the database cannot answer.
     #[error("--where \"{table}: {condition}\": {why}")]
     Condition {

@@ -21,6 +21,7 @@ use crate::{
     decode::Decoder,
     drift::Drift,
     findings::{Findings, finding},
+    id_map::{self, IdMap, MovedId},
     index::IndexRegistry,
     journal::{self, Identity, Resumed},
     labels::{self, Assigned},
@@ -64,6 +65,8 @@ pub struct Request<'a> {
     pub profiles: &'a [Profile],
     /// How it is to go.
     pub options: &'a Options,
+    /// Under which ids rows stand to which the export refers and which it does not hold.
+    pub id_map: &'a [MovedId],
     /// Everything will be rolled back.
     pub dry_run: bool,
     /// Run first when the target holds no relation.
@@ -81,6 +84,7 @@ pub struct Applied {
     catalog: Catalog,
     touched: Vec<RelationId>,
     rejected: Vec<Rejected>,
+    moved: Vec<MovedId>,
     open: bool,
     /// Counters as they were, of the relations that were loaded.
     numbering: Vec<(RelationId, NumberingState)>,
@@ -127,6 +131,11 @@ impl Applied {
     /// The records that were not restored, in the order of the export.
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
+    }
+
+    /// The rows to which rejected records refer by ids under which they do not stand.
+    pub fn moved_ids(&self) -> &[MovedId] {
+        &self.moved
     }
 
     /// The connection with its open transaction, for validation.
@@ -220,7 +229,7 @@ pub async fn restore(
         numbering: Vec::new(),
     };
     match run(connection.as_mut(), &request, &mut course, events).await {
-        Ok(Outcome { report, touched, rejected }) => {
+        Ok(Outcome { report, touched, rejected, moved }) => {
             let open = report.status == Status::Restored;
             let Course { catalog, numbering, drop_schema, journal_outside, committed, .. } = course;
             Ok(Applied {
@@ -229,6 +238,7 @@ pub async fn restore(
                 catalog,
                 touched,
                 rejected,
+                moved,
                 open,
                 numbering,
                 drop_schema,
@@ -326,6 +336,7 @@ async fn run(
     let decisions = journal.resumed.as_ref().map(|resumed| &resumed.decisions);
     let mut scanner = Scanner::new(connection, Arc::clone(&decoder), runs.clone(), request, policies, present, early);
     scanner.decisions = decisions;
+    scanner.know_moved(IdMap::new(request.id_map, &catalog, &decoder.registry)?);
     let Survey { mut state, mut findings, edges, joins } = scanner.run(&order, events).await?;
     if let Some(decisions) = decisions {
         decisions.apply(&catalog, &mut state);
@@ -417,6 +428,11 @@ async fn run(
         ignored.push(IgnoredLabel { label, records, by: LeftOutBy::Selection });
     }
     let rejected = if refused { Vec::new() } else { rejects::list(&decoder, &state) };
+    let moved = if rejected.is_empty() || policies_keep(&state) {
+        Vec::new()
+    } else {
+        id_map::of_rejected(&request.source, &decoder, &runs, &state).await?
+    };
     let status = match (refused, course.committed.load(Ordering::Relaxed) || journal.resumed.is_some()) {
         (false, _) => Status::Restored,
         (true, false) => Status::Refused,
@@ -430,7 +446,12 @@ async fn run(
     let mut report = facts.report(&decoder, plan, &touched, &state, &loaded, &numbers, findings);
     report.verification = verification;
     report.connections = connections;
-    Ok(Outcome { report, touched, rejected })
+    Ok(Outcome { report, touched, rejected, moved })
+}
+
+/// Whether every id is what the export says.
+fn policies_keep(state: &State) -> bool {
+    state.relations.iter().all(|relation| !relation.moved)
 }
 
 /// What came of a run.
@@ -438,6 +459,7 @@ struct Outcome {
     report: Report,
     touched: Vec<RelationId>,
     rejected: Vec<Rejected>,
+    moved: Vec<MovedId>,
 }
 
 /// The journal that a restore keeps, and the one that it goes on from.
@@ -496,6 +518,7 @@ fn asked(request: &Request<'_>) -> BTreeMap<String, String> {
         ("--exclude", format!("{exclude:?}")),
         ("--where", format!("{conditions:?}")),
         ("the configuration", serde_json::to_string(request.config).unwrap_or_default()),
+        ("--id-map", serde_json::to_string(request.id_map).unwrap_or_default()),
         ("the profiles", serde_json::to_string(request.profiles).unwrap_or_default()),
     ];
     texts.into_iter().map(|(name, text)| (name.to_owned(), journal::short_digest(&text))).collect()

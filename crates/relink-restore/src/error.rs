@@ -73,6 +73,14 @@ pub enum Error {
         #[source]
         error: Box<DbError>,
     },
+    /// The id map does not fit the database.
+    #[error("the id map, entry {entry}: {why}")]
+    IdMap {
+        /// Which, from 1.
+        entry: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Rights that reading the target takes.
     #[error("rights are missing to look at what the target holds: {}", .0.join("; "))]
     MissingRights(Vec<String>),

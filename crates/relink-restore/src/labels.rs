@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use relink_export::Run;
-use relink_model::{AllowDrift, RelationId};
+use relink_model::{AllowDrift, RelationId, config::ConfigError};
 
 use crate::{
     Error, Request, code,
@@ -73,6 +73,19 @@ pub(crate) fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<Assigne
                 };
                 findings.add(found, Some(spot), None)?;
             }
+        }
+    }
+    if !ignored.is_empty() && runs.iter().all(Vec::is_empty) && !findings.has_errors() {
+        let by = |by: LeftOutBy| ignored.iter().all(|label| label.by == by);
+        if by(LeftOutBy::Selection) {
+            return Err(Error::Config(vec![ConfigError::NothingSelected]));
+        }
+        if by(LeftOutBy::Drift) {
+            let message = "no label of the export has a table here: is this the right database?";
+            let mut found = finding(code::UNKNOWN_MODEL, &relink_model::RelationName::default(), message);
+            found.relation = None;
+            found.help = Some("name the tables: [table.NAME] models = [...]".to_owned());
+            findings.add(found, None, None)?;
         }
     }
     Ok(Assigned { runs, ignored, findings, present })

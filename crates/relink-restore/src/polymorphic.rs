@@ -493,6 +493,29 @@ impl Polymorphic {
         led
     }
 
+    /// The rows that a row's polymorphic references name by id, whether they are there or not.
+    pub(crate) fn ids(
+        &self,
+        (state, registry, catalog): (&State, &IndexRegistry, &Catalog),
+        row: &Row,
+    ) -> Vec<(RelationId, IndexId, Value)> {
+        let mut ids = Vec::new();
+        for slot in &row.shape.generics {
+            let target = self.label(state, registry, row, *slot).and_then(|label| self.target(&label));
+            let (Some(given), Some((target, index))) = (row.given_value(slot.id_slot), target) else { continue };
+            ids.extend(key_value(catalog, registry, target, index, given).map(|key| (target, index, key)));
+        }
+        for embedded in &self.embedded {
+            let value = row.shape.slot_of(embedded.column).and_then(|slot| row.given_value(slot));
+            let Some(Value::Text(text)) = value else { continue };
+            let (target, index) = (embedded.target, embedded.index);
+            let keys = self.ids_of(embedded, text).into_iter();
+            let keys = keys.filter_map(|(_, id)| key_value(catalog, registry, target, index, &id));
+            ids.extend(keys.map(|key| (target, index, key)));
+        }
+        ids
+    }
+
     /// What looks like a document with ids in a row and cannot be read.
     pub(crate) fn unreadable(&self, row: &Row) -> impl Iterator<Item = &Embedded> {
         let unreadable = move |embedded: &&Embedded| {

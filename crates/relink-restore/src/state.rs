@@ -12,6 +12,7 @@ use relink_model::{Catalog, ExternalRefs, FindingCode, Mode, Relation, RelationI
 
 use crate::{
     Error,
+    id_map::IdMap,
     index::{IndexId, IndexRegistry},
     key::{Found, Key, Ordinal},
     lookup,
@@ -276,6 +277,8 @@ pub(crate) struct State {
     pub(crate) indexes: Vec<IndexState>,
     pub(crate) relations: Vec<RelationState>,
     pub(crate) budget: Arc<Budget>,
+    /// Where rows stand that no record of the export is.
+    pub(crate) id_map: IdMap,
 }
 
 impl State {
@@ -320,7 +323,7 @@ impl State {
         }
         mark_ids(catalog, &mut relations);
         let indexes = (0..registry.len()).map(|_| IndexState::new(budget)).collect();
-        Self { rejects: false, indexes, relations, policies, budget: Arc::clone(budget) }
+        Self { rejects: false, indexes, relations, policies, budget: Arc::clone(budget), id_map: IdMap::default() }
     }
 
     /// Lets caches spill where they take more than their budget; to be called after each chunk of records. An error of the temporary
@@ -393,8 +396,18 @@ impl State {
                     None => Resolution::Unkeyed,
                 }
             }
-            Found::Nowhere if self.is_foreign_id(registry, target, index) => Resolution::External,
             Found::Nowhere => {
+                if let Some(now) = self.id_map.get(index, &key) {
+                    // An earlier restore has put it there; whether it still is there, the target must say.
+                    let there = Key::with_nulls(now.iter().zip(&spec.comparisons));
+                    return match self.external(target, index, &there, None, || now.clone()) {
+                        Resolution::Target(None) => Resolution::Target(Some(now.clone())),
+                        other => other,
+                    };
+                }
+                if self.is_foreign_id(registry, target, index) {
+                    return Resolution::External;
+                }
                 self.external(target, index, &key, None, || values.iter().map(|value| (*value).clone()).collect())
             }
         }

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::checks::{
-    check, duplicates, duplicates::DuplicateProbe, not_null, orphans, orphans::OrphanProbe, past, past::PastProbe,
-    range, scan::ScanProbe, storage, total, total::TotalProbe, trust,
+    check, condition, duplicates, duplicates::DuplicateProbe, judge::JudgeProbe, not_null, orphans,
+    orphans::OrphanProbe, past, past::PastProbe, range, scan::ScanProbe, storage, total, total::TotalProbe, trust,
 };
 use crate::sql::Shown;
 
@@ -40,6 +40,18 @@ pub enum CheckKind {
     Past,
     /// A total that is not the sum of its lines.
     Total,
+    /// A column that a rule wants filled in.
+    Required,
+    /// A column that a rule wants filled in under a condition.
+    RequiredWhen,
+    /// A value that is none of those allowed.
+    In,
+    /// A text that does not match its pattern.
+    Match,
+    /// Values out of order.
+    Ascending,
+    /// A condition that a row does not meet.
+    Row,
 }
 
 /// One check to make.
@@ -96,6 +108,8 @@ pub enum Probe {
     Scan(ScanProbe),
     /// Totals against the sums of their lines.
     Total(Box<TotalProbe>),
+    /// Every row is judged one by one.
+    Judge(Box<JudgeProbe>),
 }
 
 /// What planning one check needs to know.
@@ -135,6 +149,7 @@ pub fn plan(catalog: &Catalog, config: &Config, dialect: &dyn Dialect) -> Result
         range::plan(&planning, id, table, table_config, rules, &mut errors);
         past::plan(&planning, id, table, table_config, rules, &mut errors);
         total::plan(&planning, id, table, table_config, rules, &mut errors);
+        condition::plan(&planning, id, table, table_config, rules, &mut errors);
     }
     if !errors.is_empty() {
         return Err(errors);

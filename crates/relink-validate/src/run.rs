@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use relink_db::{Connection, DbError, DbErrorKind};
 use relink_model::{Catalog, Relation, RelationId, Value};
 
-use crate::checks::{duplicates, orphans, past, scan, total};
+use crate::checks::{duplicates, judge, orphans, past, scan, total};
 use crate::plan::{Check, Probe};
 use crate::report::{CheckResult, Frequent, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary};
 use crate::sql::{Part, Shown};
@@ -259,6 +259,7 @@ async fn probe(
         Probe::Past(probe) => past::run(connection, probe, options).await,
         Probe::Scan(probe) => scan::run(connection, probe, options).await,
         Probe::Total(probe) => total::run(connection, probe, options.samples_max).await,
+        Probe::Judge(probe) => judge::run(connection, probe, options).await,
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Restore(Box<RestoreArguments>),
     Validate(ValidateArguments),
+    /// Show what the rules of relink.toml come to, and whether they fit a database
+    Rules(RulesArguments),
     /// Show a database's relations, the order in which they load, and every cycle of foreign keys
     Inspect(InspectArguments),
     /// List and explain what relink knows of widespread applications
@@ -59,6 +61,39 @@ pub(crate) struct ValidateArguments {
     /// From which severity on findings make the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
     pub(crate) fail_on: FailOn,
+}
+
+/// Show what the rules of relink.toml come to, and whether they fit a database. No data is read.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct RulesArguments {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Whether every rule parses and names tables and columns that there are
+    Check(RulesTarget),
+    /// Every check that `relink validate` makes: the schema's own and the rules', with their ids
+    Expand {
+        #[command(flatten)]
+        target: RulesTarget,
+        /// How to show them
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
+    },
+}
+
+// What rules are looked at for.
+#[derive(Debug, Args)]
+pub(crate) struct RulesTarget {
+    /// The database: sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE
+    #[arg(value_name = "URL", env = "RELINK_DATABASE_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// The configuration; by default relink.toml here, or in a folder above up to the repository's root
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -69,6 +69,10 @@ pub(crate) struct RowArguments {
     /// What to do with references by id to rows that the export does not hold; by default key where ids are kept, else refuse
     #[arg(long, value_enum, value_name = "HOW")]
     pub(crate) external_refs: Option<ExternalRefsArgument>,
+    /// Under which ids rows stand to which the export refers and which it does not hold: the file that an earlier restore wrote beside its
+    /// rejected records
+    #[arg(long, value_name = "FILE")]
+    pub(crate) id_map: Option<PathBuf>,
 }
 
 impl RowArguments {

@@ -3,6 +3,7 @@
 pub(crate) mod inspect;
 pub(crate) mod profile;
 pub(crate) mod restore;
+pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod validate;
 

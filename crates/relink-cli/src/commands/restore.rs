@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, Dialect};
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
 use relink_model::{Catalog, Config, Mode, OnDangling, OnError, Severity, config::TableConfig};
-use relink_restore::{Applied, Handling, Options, Report, Request, SchemaScript, Selection, Status};
+use relink_restore::{Applied, Handling, MovedId, Options, Report, Request, SchemaScript, Selection, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,6 +56,7 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     if arguments.faults.rejects.is_some() && !rejecting {
         return Err(Failure::RejectsUnused);
     }
+    let id_map = arguments.rows.id_map.as_deref().map(id_map).transpose()?.unwrap_or_default();
     let mut progress = Progress::new();
     let (source, index) = read(arguments, &mut progress)?;
     let labels = index.labels.clone();
@@ -75,6 +76,7 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
         config: &config,
         profiles: &profiles,
         options: &options,
+        id_map: &id_map,
         dry_run: arguments.dry_run,
         schema,
         precheck: &precheck,
@@ -103,7 +105,7 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     if interrupted.load(Ordering::Relaxed) {
         return Err(give_up(applied, relink_restore::Error::Interrupted.into()).await);
     }
-    let rejects = if sound { Rejects::of(applied.rejected(), &files) } else { None };
+    let rejects = if sound { Rejects::of(applied.rejected(), applied.moved_ids(), &files) } else { None };
     let report = if !sound {
         applied.roll_back_invalid().await?
     } else if applied.is_open() && !arguments.dry_run {
@@ -178,7 +180,7 @@ async fn commit(applied: Applied, source: &Source, labels: &[String], files: &Re
     if applied.rejected().is_empty() {
         return Ok(applied.commit().await?);
     }
-    if let Err(failure) = files.write(source, labels, applied.rejected()) {
+    if let Err(failure) = files.write(source, labels, applied.rejected(), applied.moved_ids()) {
         return Err(give_up(applied, failure).await);
     }
     applied.commit().await.map_err(|error| {
@@ -213,10 +215,27 @@ fn again(rejects: &Rejects, arguments: &RestoreArguments, options: &Options, url
     if let Some(how) = &arguments.rows.external_refs {
         add("--external-refs", &spelled(how));
     }
+    if let Some(ids) = &rejects.ids {
+        add("--id-map", ids);
+    }
     if let Some(level) = &arguments.faults.allow_drift {
         add("--allow-drift", &spelled(level));
     }
     words.join(" ")
+}
+
+/// Reads the file of `--id-map`.
+fn id_map(path: &Path) -> Result<Vec<MovedId>, Failure> {
+    let text = super::read_file(path)?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let parsed = lines.map(|(at, line)| {
+        serde_json::from_str(line).map_err(|error| Failure::IdMap {
+            path: path.to_owned(),
+            line: at + 1,
+            reason: error.to_string(),
+        })
+    });
+    parsed.collect()
 }
 
 /// As it stands on the command line.
@@ -434,6 +453,7 @@ mod tests {
             records: 1,
             path: "it's here.rejects.json".to_owned(),
             reasons: String::new(),
+            ids: None,
             tables: Vec::new(),
         };
         let url: DatabaseUrl = "postgres://app:s3cret@db/shop".parse().expect("a URL");

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use relink_model::Ids;
 use relink_restore::Report;
 
 use super::restore::counted;
@@ -11,7 +10,7 @@ use crate::rejects::Rejects;
 /// Renders them; `again` is the command that restores them once they are mended, `clearing` the tables that the configuration has cleared.
 pub(crate) fn render(rejects: &Rejects, report: &Report, again: &str, clearing: &[String]) -> String {
     let mut text = String::new();
-    let Rejects { records, path, reasons, tables } = rejects;
+    let Rejects { records, path, reasons, ids, tables } = rejects;
     let _ = writeln!(text, "rejected: {}", counted(*records, "record"));
     for table in tables {
         let cause = |cause: &crate::rejects::RejectCause| {
@@ -23,12 +22,10 @@ pub(crate) fn render(rejects: &Rejects, report: &Report, again: &str, clearing: 
     }
     let are = if report.dry_run { "would be" } else { "are" };
     let _ = writeln!(text, "  the records {are} in {path}, the reasons in {reasons}");
-    let _ = writeln!(text, "  when they are mended: {again}");
-    if report.ids != Ids::Keep {
-        text.push_str(
-            "  ids are not kept, so what they reference by id among the restored rows is refused then; references by natural key are followed\n",
-        );
+    if let Some(ids) = ids {
+        let _ = writeln!(text, "  under which ids the rows stand that they refer to {are} in {ids}");
     }
+    let _ = writeln!(text, "  when they are mended: {again}");
     if !clearing.is_empty() {
         let tables = clearing.join(", ");
         let _ = writeln!(

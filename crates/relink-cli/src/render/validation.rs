@@ -286,6 +286,12 @@ fn checked(report: &Report) -> String {
             CheckKind::Min | CheckKind::Max => (5, "range"),
             CheckKind::Past => (6, "date column"),
             CheckKind::Total => (7, "total"),
+            CheckKind::Required
+            | CheckKind::RequiredWhen
+            | CheckKind::In
+            | CheckKind::Match
+            | CheckKind::Ascending
+            | CheckKind::Row => (8, "row rule"),
             CheckKind::Trust | CheckKind::Schema => continue,
         };
         by_kind.entry(order).or_insert((0, word)).0 += 1;

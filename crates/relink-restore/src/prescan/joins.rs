@@ -304,7 +304,7 @@ fn element(context: &Context<'_>, joining: &Joining<'_>, source: Option<&Value>,
 }
 
 /// The elements of a record's list; none where the record has no such field.
-fn list<'r>(row: &'r Row, field: &JoinField) -> &'r [Cell] {
+pub(crate) fn list<'r>(row: &'r Row, field: &JoinField) -> &'r [Cell] {
     let at = row.shape.joins.iter().position(|(_, candidate)| candidate == field);
     at.map_or(&[], |at| &row.joins[at])
 }

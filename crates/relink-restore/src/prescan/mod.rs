@@ -29,6 +29,7 @@ use crate::{
     Error, Event, Phase, Request, code,
     decode::{Cell, Decoder, Problem, Row},
     findings::{Findings, Handling, Spot, finding},
+    id_map::IdMap,
     index::{IndexId, IndexRegistry, Roles},
     journal::Decisions,
     key::{Key, Ordinal},
@@ -158,6 +159,14 @@ impl<'a> Scanner<'a> {
             waiting: BTreeMap::new(),
             joins: HashMap::new(),
         }
+    }
+
+    /// Takes in under which ids rows stand that no record of the export is.
+    pub(crate) fn know_moved(&mut self, map: IdMap) {
+        for relation in map.relations(&self.registry).collect::<Vec<_>>() {
+            self.state.relation_mut(relation).moved = true;
+        }
+        self.state.id_map = map;
     }
 
     /// Reads everything in load order.

@@ -144,6 +144,11 @@ fn check_depth(text: &str, tokens: &[Token]) -> Result<(), SyntaxError> {
     Ok(())
 }
 
+/// Whether a word is one of the language, and no name.
+fn is_reserved(word: &str) -> bool {
+    WORDS.iter().any(|reserved| word.eq_ignore_ascii_case(reserved))
+}
+
 fn is_word(what: &What, word: &str) -> bool {
     matches!(what, What::Word(found) if found.eq_ignore_ascii_case(word))
 }
@@ -476,6 +481,10 @@ fn call(input: &mut Input<'_>) -> Parsed<Expression> {
         input.reset(&start);
         return fail.parse_next(input);
     };
+    if is_reserved(written) {
+        input.reset(&start);
+        return fail.parse_next(input);
+    }
     let Some(function) = Function::of_name(&written.to_ascii_lowercase()) else {
         const KNOWN: &str =
             "a function: abs, ci, coalesce, date, digits, length, lower, nfc, round, sign, squash, trim, upper";
@@ -500,7 +509,7 @@ fn column(input: &mut Input<'_>) -> Parsed<Expression> {
 fn name(input: &mut Input<'_>) -> Parsed<(String, Range<usize>)> {
     let is_name = |what: &What| match what {
         What::Quoted(_) => true,
-        What::Word(word) => !WORDS.iter().any(|reserved| word.eq_ignore_ascii_case(reserved)),
+        What::Word(word) => !is_reserved(word),
         _ => false,
     };
     match input.peek_token() {
@@ -606,6 +615,8 @@ mod tests {
                 "median(a) > 1",
                 "1: a function: abs, ci, coalesce, date, digits, length, lower, nfc, round, sign, squash, trim, upper",
             ),
+            ("not (a >) or b", "9: a column, a number, a 'text' or \"(\""),
+            ("a in (1) and not (b = )", "23: a column, a number, a 'text' or \"(\""),
             ("where = 1", "1: a column, a number, a 'text' or \"(\""),
         ] {
             assert_eq!(shown(text), expected, "{text:?}");

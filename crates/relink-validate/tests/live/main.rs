@@ -1,6 +1,7 @@
 //! Validation of live databases with damage planted in them by the databases' own command line programs. Tests are named after what
 //! they show; those of a server are skipped, visibly, where none is named.
 
+mod conditions;
 mod keys;
 mod plans;
 mod ranges_and_dates;
