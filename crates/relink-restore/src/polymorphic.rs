@@ -472,10 +472,12 @@ impl Polymorphic {
         let mut led = Vec::new();
         for slot in &row.shape.generics {
             let generic = &self.generics[slot.generic];
-            if generic.loose && !generic.guessed {
-                continue;
-            }
-            if let Some((target, Resolution::Record(ordinal, _))) = self.resolve(state, registry, catalog, row, *slot) {
+            let resolved = self.resolve(state, registry, catalog, row, *slot);
+            if let Some((target, Resolution::Record(ordinal, _))) = resolved {
+                // Where ids stay, what is found by its names alone may name a row that comes later, as a log may; where they move, the id would be another's.
+                if generic.loose && !(generic.guessed && state.relation(target).moved) {
+                    continue;
+                }
                 led.push(Led { column: generic.id_column, generic: Some(slot.generic), record: (target, ordinal) });
             }
         }
