@@ -8,5 +8,5 @@ pub mod expression;
 pub mod fold;
 mod pattern;
 
-pub use expression::{Expression, SyntaxError, parse};
+pub use expression::{Expression, SyntaxError, Total, parse, parse_total};
 pub use pattern::Pattern;

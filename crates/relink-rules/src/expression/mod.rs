@@ -8,6 +8,7 @@ mod bind;
 mod datum;
 mod evaluate;
 mod parse;
+mod total;
 
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ pub use self::{
     datum::{Datum, Fault},
     evaluate::{Judged, Moment},
     parse::parse,
+    total::{Total, parse_total},
 };
 use crate::{Pattern, fold::Fold};
 

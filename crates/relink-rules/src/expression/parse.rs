@@ -32,14 +32,22 @@ const OPERAND: &str = "a column, a number, a 'text' or \"(\"";
 
 /// Parses an expression.
 pub fn parse(text: &str) -> Result<Expression, SyntaxError> {
+    parsed(text, whole, "an operator, or the end")
+}
+
+/// Parses a whole text; `end` is what may stand behind what was parsed.
+pub(super) fn parsed<T>(
+    text: &str,
+    mut grammar: impl FnMut(&mut Input<'_>) -> Parsed<T>,
+    end: &'static str,
+) -> Result<T, SyntaxError> {
     let tokens = tokens(text)?;
     check_depth(text, &tokens)?;
     let furthest = RefCell::new(None);
     let mut input = Input { input: TokenSlice::new(&tokens), state: Furthest(&furthest) };
-    let parsed = whole.parse_next(&mut input).and_then(|parsed| {
-        if input.eof_offset() == 0 { Ok(parsed) } else { Err(Trouble::expecting(&input, "an operator, or the end")) }
-    });
-    parsed.map_err(|last: Trouble| {
+    let result = grammar(&mut input)
+        .and_then(|result| if input.eof_offset() == 0 { Ok(result) } else { Err(Trouble::expecting(&input, end)) });
+    result.map_err(|last: Trouble| {
         let counts = |found: &Trouble| found.refusal.is_some() || found.left < last.left || last.expected.is_empty();
         let furthest = furthest.take().filter(counts);
         let trouble = furthest.unwrap_or(last);
@@ -52,13 +60,13 @@ pub fn parse(text: &str) -> Result<Expression, SyntaxError> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Token {
-    what: What,
+pub(super) struct Token {
+    pub(super) what: What,
     span: Range<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum What {
+pub(super) enum What {
     /// A word, as it stands.
     Word(String),
     /// A name in double quotes is never a word of the language.
@@ -69,7 +77,7 @@ enum What {
     Symbol(&'static str),
 }
 
-const SYMBOLS: &[&str] = &["<=", ">=", "<>", "!=", "=", "<", ">", "+", "-", "*", "/", "(", ")", ",", "."];
+const SYMBOLS: &[&str] = &["<=", ">=", "<>", "!=", "=", "<", ">", "+", "-", "*", "/", "(", ")", ",", ".", "±"];
 
 fn tokens(text: &str) -> Result<Vec<Token>, SyntaxError> {
     let mut tokens = Vec::new();
@@ -153,15 +161,15 @@ fn is_word(what: &What, word: &str) -> bool {
     matches!(what, What::Word(found) if found.eq_ignore_ascii_case(word))
 }
 
-type Input<'a> = Stateful<TokenSlice<'a, Token>, Furthest<'a>>;
+pub(super) type Input<'a> = Stateful<TokenSlice<'a, Token>, Furthest<'a>>;
 
 /// The trouble that came furthest: backtracking forgets it, and it is the one to tell.
 #[derive(Clone, Copy, Debug)]
-struct Furthest<'a>(&'a RefCell<Option<Trouble>>);
+pub(super) struct Furthest<'a>(&'a RefCell<Option<Trouble>>);
 
 /// Where parsing ended, and what would have been right there. Of two, that counts which came further.
 #[derive(Clone, Debug)]
-struct Trouble {
+pub(super) struct Trouble {
     /// Tokens that are left.
     left: usize,
     expected: &'static str,
@@ -170,7 +178,7 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn expecting(input: &Input<'_>, expected: &'static str) -> Self {
+    pub(super) fn expecting(input: &Input<'_>, expected: &'static str) -> Self {
         Self { left: input.eof_offset(), expected, refusal: None }.noted(input)
     }
 
@@ -215,13 +223,13 @@ impl<'a> ParserError<Input<'a>> for Trouble {
     }
 }
 
-type Parsed<T> = Result<T, Trouble>;
+pub(super) type Parsed<T> = Result<T, Trouble>;
 
-fn is_at(input: &Input<'_>, wanted: &'static str) -> bool {
+pub(super) fn is_at(input: &Input<'_>, wanted: &'static str) -> bool {
     input.peek_token().is_some_and(|token| token.what == What::Symbol(wanted))
 }
 
-fn symbol<'a>(wanted: &'static str) -> impl FnMut(&mut Input<'a>) -> Parsed<Range<usize>> {
+pub(super) fn symbol<'a>(wanted: &'static str) -> impl FnMut(&mut Input<'a>) -> Parsed<Range<usize>> {
     move |input| match input.peek_token() {
         Some(token) if token.what == What::Symbol(wanted) => {
             let span = token.span.clone();
@@ -238,11 +246,15 @@ fn quoted_symbol(symbol: &'static str) -> &'static str {
         "(" => "\"(\"",
         ")" => "\")\" or an operator",
         "," => "\",\"",
+        "=" => "\"=\"",
         _ => "an operator",
     }
 }
 
-fn word<'a>(wanted: &'static str, expected: &'static str) -> impl FnMut(&mut Input<'a>) -> Parsed<Range<usize>> {
+pub(super) fn word<'a>(
+    wanted: &'static str,
+    expected: &'static str,
+) -> impl FnMut(&mut Input<'a>) -> Parsed<Range<usize>> {
     move |input| match input.peek_token() {
         Some(token) if is_word(&token.what, wanted) => {
             let span = token.span.clone();
@@ -259,7 +271,7 @@ fn whole(input: &mut Input<'_>) -> Parsed<Expression> {
 }
 
 /// An amount: what stands beside a comparison.
-fn amount(input: &mut Input<'_>) -> Parsed<Expression> {
+pub(super) fn amount(input: &mut Input<'_>) -> Parsed<Expression> {
     expression(operand).prefix(sign).infix(arithmetic).parse_next(input)
 }
 
@@ -496,14 +508,19 @@ fn call(input: &mut Input<'_>) -> Parsed<Expression> {
 }
 
 fn column(input: &mut Input<'_>) -> Parsed<Expression> {
+    let (path, span) = path(input)?;
+    Ok(Expression { node: Node::Column(path), span })
+}
+
+/// `column`, `table.column`, `namespace.table.column`.
+pub(super) fn path(input: &mut Input<'_>) -> Parsed<(Path, Range<usize>)> {
     let (first, start) = name(input)?;
     let rest: Vec<(String, Range<usize>)> = repeat(0.., |input: &mut Input<'_>| {
         if is_at(input, ".") { symbol(".")(input).and_then(|_| name(input)) } else { Err(Trouble::unspoken(input)) }
     })
     .parse_next(input)?;
     let end = rest.last().map_or(start.end, |(_, span)| span.end);
-    let path: Path = std::iter::once(first).chain(rest.into_iter().map(|(name, _)| name)).collect();
-    Ok(Expression { node: Node::Column(path), span: start.start..end })
+    Ok((std::iter::once(first).chain(rest.into_iter().map(|(name, _)| name)).collect(), start.start..end))
 }
 
 fn name(input: &mut Input<'_>) -> Parsed<(String, Range<usize>)> {

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::rule::Resolved;
 use super::{DIFFERS, MISSING, NO_NUMBER, complete, written};
-use crate::expression::{Expression, Operator, Path};
+use crate::expression::{Expression, Operator};
 use crate::plan::Planning;
 use crate::report::Sample;
 use crate::run::{Found, sample};
 use crate::sql::{Shown, qualified};
-use relink_rules::decimal;
+use relink_rules::{decimal, expression::Path};
 
 /// Rows of headers and lines fetched at once.
 const PAGE_ROWS: usize = 50_000;

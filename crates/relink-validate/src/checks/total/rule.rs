@@ -3,9 +3,10 @@
 use bigdecimal::BigDecimal;
 use relink_model::config::{ConfigError, require_column};
 use relink_model::{Column, Relation, RelationId, RelationName, Severity, TypeKind};
+use relink_rules::{Total, expression::Path};
 
 use super::statements;
-use crate::expression::{self, Expression, Path, Total};
+use crate::expression::Expression;
 use crate::plan::{Census, Check, CheckKind, Planning, Probe};
 
 /// A rule on its way to a check.
@@ -40,8 +41,14 @@ impl<'a> Rule<'a> {
 
     fn resolve(&self) -> Result<Resolved<'a>, ConfigError> {
         let catalog = self.planning.catalog;
-        let parsed = expression::parse_total(self.text)
+        let parsed = relink_rules::parse_total(self.text)
             .map_err(|error| self.error(format!("{} at character {}", error.expected, error.at)))?;
+        let amount = Expression::of(&parsed.amount).map_err(|byte| {
+            let at = self.text.get(..byte).map_or(0, |before| before.chars().count()) + 1;
+            self.error(format!(
+                "columns and numbers with + - * and parentheses at character {at}: all else would round"
+            ))
+        })?;
         let header = catalog.relation(self.id);
         let total_name = parsed.column.last().expect("a path has a part");
         if let Some(other) = self.named_table(&parsed.column)?.filter(|named| *named != self.id) {
@@ -66,7 +73,7 @@ impl<'a> Rule<'a> {
         }
         self.number(header, total)?;
         let header_key = self.header_key(header, lines, &by)?;
-        Ok(Resolved { header, total, lines, by, header_key, amount: parsed.amount, tolerance: parsed.tolerance })
+        Ok(Resolved { header, total, lines, by, header_key, amount, tolerance: parsed.tolerance })
     }
 
     /// The relation that a path names before its column; `None` for a bare column.

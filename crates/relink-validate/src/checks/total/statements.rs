@@ -5,10 +5,9 @@ use relink_model::{Column, ColumnType, Relation, TypeKind};
 use super::pages::{self, line_columns};
 use super::rule::Resolved;
 use super::{Arithmetic, TotalProbe};
-use crate::expression::Path;
 use crate::plan::Planning;
 use crate::sql::{Shown, any_null, none_null, qualified};
-use relink_rules::decimal;
+use relink_rules::{decimal, expression::Path};
 
 pub(super) fn probe(planning: &Planning<'_>, resolved: &Resolved<'_>) -> (TotalProbe, String) {
     let dialect = planning.dialect;
