@@ -569,10 +569,25 @@ fn the_report_tells_of_ids_deleted_rows_rungs_and_what_was_read_back() {
     for expected in [
         "restore::refused-row (the record is rejected)",
         "ids: the export's, or new ones where other rows have them; references follow\n",
-        "  ids are not kept, so what they reference by id among the restored rows is refused then",
+        "  under which ids the rows stand that they refer to are in shop.rejects.json.ids.jsonl\n",
+        " --ids remap --id-map shop.rejects.json.ids.jsonl\n",
     ] {
         assert!(said.stdout().contains(expected), "{expected}: {}", said.stdout());
     }
+    let rejected = fs::read_to_string(exchange.path("shop.rejects.json")).expect("the reject file");
+    exchange.write("mended.json", &rejected.replace("-3.00", "3.00"));
+    let again = ["--ids", "remap", "--mode", "upsert"];
+    let lost = exchange.restore("mended.json", &again);
+    assert!(lost.code() == 5 && lost.stdout().contains("restore::external-reference"), "{}", lost.stdout());
+    let found = exchange.restore("mended.json", &[&again[..], &["--id-map", "shop.rejects.json.ids.jsonl"]].concat());
+    assert_eq!(found.code(), 0, "{}", found.stdout());
+    exchange.write("no-map.jsonl", "{\"table\": \"customers\"}\n");
+    let broken = exchange.restore("mended.json", &["--id-map", "no-map.jsonl"]);
+    assert!(broken.code() == 2 && broken.stderr().contains("no-map.jsonl:1: "), "{}", broken.stderr());
+    exchange
+        .write("strange.jsonl", "{\"table\": \"strangers\", \"columns\": [\"id\"], \"given\": [1], \"now\": [2]}\n");
+    let strange = exchange.restore("mended.json", &["--id-map", "strange.jsonl"]);
+    assert!(strange.code() == 2 && strange.stderr().contains("there is no table strangers"), "{}", strange.stderr());
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Capabilities {
     pub temporals_hold_infinity: bool,
     /// JSON documents are kept as text, so that a row export shows a JSON string that holds the document (SQLite, MariaDB).
     pub json_is_text: bool,
+    /// Booleans are a type of their own, and not numbers.
+    pub has_booleans: bool,
     /// Text can hold U+0000.
     pub text_holds_nul: bool,
     /// A failed statement leaves the transaction usable without a savepoint.

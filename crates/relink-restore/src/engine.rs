@@ -428,7 +428,7 @@ async fn run(
         ignored.push(IgnoredLabel { label, records, by: LeftOutBy::Selection });
     }
     let rejected = if refused { Vec::new() } else { rejects::list(&decoder, &state) };
-    let moved = if rejected.is_empty() || policies_keep(&state) {
+    let moved = if rejected.is_empty() {
         Vec::new()
     } else {
         id_map::of_rejected(&request.source, &decoder, &runs, &state).await?
@@ -447,11 +447,6 @@ async fn run(
     report.verification = verification;
     report.connections = connections;
     Ok(Outcome { report, touched, rejected, moved })
-}
-
-/// Whether every id is what the export says.
-fn policies_keep(state: &State) -> bool {
-    state.relations.iter().all(|relation| !relation.moved)
 }
 
 /// What came of a run.

@@ -81,8 +81,12 @@ impl IdMap {
             let Some(index) = registry.find(id, &columns) else { continue };
             let given: Vec<Value> = entry.given.iter().map(KeyValue::value).collect();
             let Some(key) = Key::of(given.iter().zip(&registry.spec(index).comparisons)) else { continue };
-            let now = entry.now.iter().map(KeyValue::value).collect();
-            map.by_index.entry(index).or_default().insert(key, now);
+            let now: Vec<Value> = entry.now.iter().map(KeyValue::value).collect();
+            if let Some(before) = map.by_index.entry(index).or_default().insert(key, now.clone())
+                && before != now
+            {
+                return Err(wrong("it says of a row of an entry before it that it is another".to_owned()));
+            }
         }
         Ok(map)
     }
@@ -140,15 +144,22 @@ fn moved(decoder: &Decoder, state: &State, row: &Row) -> Vec<MovedId> {
     }
     let entry = |(target, index, given): (RelationId, IndexId, Vec<Value>)| {
         let by_reference: Vec<&Value> = given.iter().collect();
-        let now = match state.by_key(registry, target, index, &by_reference) {
-            Resolution::Record(ordinal, Some(now)) if !state.relation(target).rejected.contains_key(&ordinal) => now,
-            Resolution::Target(Some(now)) => now,
+        let key = Key::of(given.iter().zip(&registry.spec(index).comparisons))?;
+        let known = state.id_map.get(index, &key).cloned();
+        let now = match (known, state.by_key(registry, target, index, &by_reference)) {
+            // What this restore was told, the next one has to be told, too.
+            (Some(now), _) => now,
+            (None, Resolution::Record(ordinal, now)) if !state.relation(target).rejected.contains_key(&ordinal) => {
+                now.unwrap_or_else(|| given.clone())
+            }
             _ => return None,
         };
+        if now == given && !state.refuses(registry, target, index) {
+            return None;
+        }
         let values = |values: &[Value]| values.iter().map(KeyValue::of).collect::<Option<Vec<KeyValue>>>();
         let (given, now) = (values(&given)?, values(&now)?);
         let (table, columns) = (catalog.relation(target).name.to_string(), registry.spec(index).names.clone());
-        // Also where it is the same: under another policy than `key` an id that is not known is nobody's.
         Some(MovedId { table, columns, given, now })
     };
     keys.into_iter().filter(|(.., given)| given.iter().all(|value| !value.is_null())).filter_map(entry).collect()

@@ -30,7 +30,6 @@ pub(crate) fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<Assigne
         LabelTarget::Relation(relation) if decoder.selected.takes(*relation) => Some(*relation),
         _ => None,
     });
-    let present = named.collect();
     let mut runs = vec![Vec::new(); decoder.catalog.relations.len()];
     let mut ignored: Vec<IgnoredLabel> = Vec::new();
     let mut findings = Findings::new(request.source.clone());
@@ -75,7 +74,8 @@ pub(crate) fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<Assigne
             }
         }
     }
-    if !ignored.is_empty() && runs.iter().all(Vec::is_empty) && !findings.has_errors() {
+    let present: HashSet<RelationId> = named.collect();
+    if !ignored.is_empty() && present.is_empty() && !findings.has_errors() {
         let by = |by: LeftOutBy| ignored.iter().all(|label| label.by == by);
         if by(LeftOutBy::Selection) {
             return Err(Error::Config(vec![ConfigError::NothingSelected]));

@@ -428,7 +428,7 @@ impl Polymorphic {
                         let (target, loose) = (embedded.target, embedded.loose);
                         unfollowed.push(Unfollowed { column, generic: None, target, id, why, loose });
                     }
-                    why @ Resolution::Target(_) if state.is_doubtful(registry, embedded.target, embedded.index) => {
+                    why @ Resolution::Target(None) if state.is_doubtful(registry, embedded.target, embedded.index) => {
                         unfollowed.push(Unfollowed {
                             column,
                             generic: None,
@@ -572,6 +572,10 @@ fn content_type(
         }
         Found::Several => None,
         Found::Nowhere => {
+            // Where an earlier restore has moved the type, what is known of it is known by its key there.
+            let comparisons = &registry.spec(index).comparisons;
+            let there = state.id_map.get(index, &key).map(|now| Key::with_nulls(now.iter().zip(comparisons)));
+            let key = there.unwrap_or(key);
             let Some(External::Row(payload)) = state.indexes[index.0].external.get(&key) else { return None };
             let of = |column: usize| {
                 let at = known.payload.iter().position(|candidate| *candidate == column)?;

@@ -417,9 +417,13 @@ impl State {
     /// could have been allotted, not a code.
     fn is_foreign_id(&self, registry: &IndexRegistry, target: RelationId, index: IndexId) -> bool {
         let relation = self.relation(target);
-        let fresh = registry.spec(index).columns.iter().any(|column| relation.ids.contains(column));
-        let refused = self.policies.of(target).external_refs == ExternalRefs::Refuse;
-        refused && fresh && relation.scanned && !relation.unnamed
+        self.refuses(registry, target, index) && relation.scanned && !relation.unnamed
+    }
+
+    /// Whether an id that nobody knows is refused.
+    pub(crate) fn refuses(&self, registry: &IndexRegistry, target: RelationId, index: IndexId) -> bool {
+        let fresh = registry.spec(index).columns.iter().any(|column| self.relation(target).ids.contains(column));
+        fresh && self.policies.of(target).external_refs == ExternalRefs::Refuse
     }
 
     /// Whether a row of the target to which an id led that no record has may be another than the export means: other rows of the relation have other ids

@@ -130,8 +130,12 @@ fn from_text(text: &str) -> Option<Reading> {
         ((day, None), None) => Some(Reading::Wall(day.to_datetime(clock))),
         ((day, None), Some(seconds)) => {
             let zone = TimeZone::fixed(jiff::tz::Offset::from_seconds(seconds).ok()?);
-            let instant = zone.to_timestamp(day.to_datetime(clock)).ok()?;
-            Some(Reading::Instant(instant))
+            Some(match zone.to_timestamp(day.to_datetime(clock)) {
+                Ok(instant) => Reading::Instant(instant),
+                // Past the last point in time that has one, as what applications write for "never".
+                Err(_) if day.year() > 0 => Reading::Infinity,
+                Err(_) => Reading::MinusInfinity,
+            })
         }
     }
 }

@@ -310,6 +310,7 @@ fn capabilities(product: Product) -> Capabilities {
         temporals_hold_infinity: false,
         // MariaDB's JSON is an alias of longtext with a CHECK.
         json_is_text: product == Product::MariaDb,
+        has_booleans: false,
         text_holds_nul: true,
         statement_failure_keeps_transaction: true,
         years: (1, 9999),

@@ -29,6 +29,7 @@ impl SqliteDialect {
                 floats_hold_specials: false,
                 temporals_hold_infinity: false,
                 json_is_text: true,
+                has_booleans: false,
                 text_holds_nul: true,
                 statement_failure_keeps_transaction: true,
                 years: (0, 9999),

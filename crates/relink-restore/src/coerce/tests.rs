@@ -18,6 +18,7 @@ fn capabilities(strict: bool) -> Capabilities {
         floats_hold_specials: strict,
         temporals_hold_infinity: strict,
         json_is_text: !strict,
+        has_booleans: false,
         text_holds_nul: !strict,
         statement_failure_keeps_transaction: false,
         years: (-4712, 9999),

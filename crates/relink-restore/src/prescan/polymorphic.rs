@@ -85,7 +85,7 @@ impl Scanner<'_> {
                     let generic = Some(slot.generic);
                     unfollowed.push(Unfollowed { column, generic, target, id, why, loose });
                 }
-                Some((target, why @ Resolution::Target(_)))
+                Some((target, why @ Resolution::Target(None)))
                     if polymorphic.is_doubtful(&self.state, &self.registry, target) =>
                 {
                     let id = row.given_value(slot.id_slot).cloned().unwrap_or(Value::Null);

@@ -148,7 +148,10 @@ impl Scanner<'_> {
                     self.follow(work, &reference.slots, natural.is_some(), value);
                 }
                 Resolution::Target(value) => {
-                    if natural.is_none() && self.state.is_doubtful(&self.registry, reference.target, reference.index) {
+                    if natural.is_none()
+                        && value.is_none()
+                        && self.state.is_doubtful(&self.registry, reference.target, reference.index)
+                    {
                         self.doubt(&work.row, at)?;
                     }
                     self.follow(work, &reference.slots, natural.is_some(), value);

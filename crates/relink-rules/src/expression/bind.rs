@@ -21,6 +21,8 @@ pub enum Kind {
     Text,
     /// A day, or a day and a time.
     Moment,
+    /// Bytes: there or not, and no more is asked of them.
+    Bytes,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             TypeKind::Boolean => Self::Boolean,
             TypeKind::Integer { .. } | TypeKind::Float { .. } | TypeKind::Decimal { .. } => Self::Number,
             TypeKind::Date | TypeKind::Timestamp { .. } => Self::Moment,
+            TypeKind::Bytes { .. } => Self::Bytes,
             TypeKind::Dynamic => return None,
             _ => Self::Text,
         })
@@ -41,6 +44,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Text => "text",
             Self::Moment => "a date",
+            Self::Bytes => "bytes",
         }
     }
 }
@@ -222,7 +226,12 @@ impl Binder<'_> {
                 let kind = found.kind.or(wanted).unwrap_or(Kind::Text);
                 Bound { node: BoundNode::Column(found.index), kind }
             }
-            Node::Negative(a) => Bound::number(BoundNode::Negative(Box::new(self.of(a, Kind::Number)?))),
+            Node::Negative(a) => match self.of(a, Kind::Number)? {
+                Bound { node: BoundNode::Constant(Datum::Number(number)), .. } => {
+                    Bound::constant(Datum::Number(-number), Kind::Number)
+                }
+                bound => Bound::number(BoundNode::Negative(Box::new(bound))),
+            },
             Node::Not(a) => Bound::condition(BoundNode::Not(Box::new(self.of(a, Kind::Boolean)?))),
             Node::Arithmetic(sign, a, b) => {
                 let (a, b) = (self.of(a, Kind::Number)?, self.of(b, Kind::Number)?);
@@ -230,6 +239,7 @@ impl Binder<'_> {
             }
             Node::Comparison(comparison, a, b) => {
                 let kind = self.common(std::iter::once(&**a).chain([&**b]))?;
+                self.refuse_bytes(expression, kind)?;
                 let (a, b) = (self.of(a, kind)?, self.of(b, kind)?);
                 let ordered = !matches!(comparison, Comparison::Equal | Comparison::Different);
                 if ordered && kind == Kind::Boolean {
@@ -249,6 +259,7 @@ impl Binder<'_> {
             Node::IsNull(a) => Bound::condition(BoundNode::IsNull(Box::new(self.bind(a, None)?))),
             Node::In(a, values) => {
                 let kind = self.common(std::iter::once(&**a).chain(values))?;
+                self.refuse_bytes(expression, kind)?;
                 let values = values.iter().map(|value| self.of(value, kind)).collect::<Result<_, _>>()?;
                 Bound::condition(BoundNode::In(Box::new(self.of(a, kind)?), values))
             }
@@ -257,6 +268,16 @@ impl Binder<'_> {
             }
             Node::Call(function, arguments) => self.call(expression, *function, arguments, wanted)?,
         })
+    }
+
+    /// Bytes are not compared.
+    #[expect(clippy::unused_self, reason = "one of the binder's rules")]
+    fn refuse_bytes(&self, expression: &Expression, kind: Kind) -> Result<(), BindError> {
+        if kind != Kind::Bytes {
+            return Ok(());
+        }
+        let expected = "\"is null\" or \"is not null\": bytes are not compared".to_owned();
+        Err(BindError::Kind { expected, span: expression.span.clone() })
     }
 
     /// Binds what has to be of one kind.
@@ -285,7 +306,21 @@ impl Binder<'_> {
                 let mut kinds = arguments.iter().map(|argument| self.own_kind(argument));
                 kinds.find_map(Result::transpose).transpose()?
             }
-            _ => Some(self.bind(expression, None)?.kind),
+            Node::Number(_) | Node::Negative(_) | Node::Arithmetic(..) => Some(Kind::Number),
+            Node::Now => Some(Kind::Moment),
+            Node::Call(function, _) => Some(match function {
+                Function::Abs | Function::Sign | Function::Round | Function::Length => Kind::Number,
+                Function::Date => Kind::Moment,
+                Function::Lower | Function::Upper | Function::Fold(_) | Function::Coalesce => Kind::Text,
+            }),
+            Node::Boolean(_)
+            | Node::Not(_)
+            | Node::Comparison(..)
+            | Node::And(..)
+            | Node::Or(..)
+            | Node::IsNull(_)
+            | Node::In(..)
+            | Node::Matches(..) => Some(Kind::Boolean),
         })
     }
 
@@ -293,7 +328,9 @@ impl Binder<'_> {
     fn text(expression: &Expression, text: &str, wanted: Option<Kind>) -> Result<Bound, BindError> {
         let value = Value::Text(text.to_owned());
         match wanted {
+            // A number alone is no date to a reader, whatever it could be in a column.
             Some(Kind::Moment) => match Datum::read(&value, Kind::Moment) {
+                _ if text.chars().all(|c| c.is_ascii_digit()) => Err(expression.is_no(Kind::Moment)),
                 Ok(datum @ (Datum::Day(_) | Datum::Wall(_) | Datum::Instant(_) | Datum::Never(_))) => {
                     Ok(Bound::constant(datum, Kind::Moment))
                 }

@@ -58,7 +58,8 @@ impl Datum {
             (Kind::Text, Value::Text(text)) => Ok(Self::Text(text.clone())),
             (Kind::Text, Value::Bytes(_)) => Err(Fault::new("bytes where text belongs")),
             // Where anything can be stored, a number in a column of text is what it reads as.
-            (Kind::Text, other) => Ok(Self::Text(other.to_string())),
+            // Of bytes nothing is asked but whether they are there.
+            (Kind::Text | Kind::Bytes, other) => Ok(Self::Text(other.to_string())),
             (Kind::Moment, value) => match dates::read(value) {
                 Reading::Instant(instant) => Ok(Self::Instant(instant)),
                 Reading::Wall(wall) => Ok(Self::Wall(wall)),

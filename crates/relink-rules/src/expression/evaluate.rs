@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use bigdecimal::{BigDecimal, RoundingMode, Signed as _, ToPrimitive as _, Zero as _};
+use bigdecimal::{BigDecimal, RoundingMode, Signed as _, ToPrimitive as _, Zero as _, num_bigint::BigInt};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use relink_model::Value;
 
@@ -66,7 +66,11 @@ impl Bound {
             }
             BoundNode::And(a, b) => decided(of(a), of(b), false)?,
             BoundNode::Or(a, b) => decided(of(a), of(b), true)?,
-            BoundNode::IsNull(a) => Datum::Boolean(is_null(a, value)),
+            BoundNode::IsNull(a) => Datum::Boolean(match &a.node {
+                // A column is asked itself: what it holds is there, whatever it is.
+                BoundNode::Column(index) => value(*index).is_null(),
+                _ => matches!(of(a), Ok(Datum::Null)),
+            }),
             BoundNode::In(a, values) => {
                 let wanted = of(a)?;
                 let mut open = false;
@@ -102,23 +106,6 @@ impl Comparison {
     }
 }
 
-/// Whether a value is missing. A column is asked itself: what it holds is there, whatever it is.
-fn is_null(bound: &Bound, value: &dyn Fn(usize) -> Value) -> bool {
-    match &bound.node {
-        BoundNode::Column(index) => value(*index).is_null(),
-        BoundNode::Constant(datum) => *datum == Datum::Null,
-        BoundNode::Now | BoundNode::IsNull(_) => false,
-        BoundNode::Call(Function::Coalesce, arguments) => arguments.iter().all(|argument| is_null(argument, value)),
-        BoundNode::Negative(a) | BoundNode::Not(a) | BoundNode::Matches(a, _) => is_null(a, value),
-        BoundNode::Arithmetic(_, a, b)
-        | BoundNode::Comparison(_, a, b)
-        | BoundNode::And(a, b)
-        | BoundNode::Or(a, b) => is_null(a, value) || is_null(b, value),
-        BoundNode::In(a, values) => is_null(a, value) || values.iter().any(|candidate| is_null(candidate, value)),
-        BoundNode::Call(_, arguments) => arguments.iter().any(|argument| is_null(argument, value)),
-    }
-}
-
 fn truth(value: Option<bool>) -> Datum {
     value.map_or(Datum::Null, Datum::Boolean)
 }
@@ -146,11 +133,23 @@ fn calculated(sign: Arithmetic, a: Datum, b: Datum) -> Result<Datum, Fault> {
         Arithmetic::Minus => a - b,
         Arithmetic::Times => a * b,
         Arithmetic::By if b.is_zero() => return Err(Fault::new("a division by zero")),
-        Arithmetic::By => {
-            let quotient = a.with_scale(QUOTIENT_DIGITS * 3) / b;
-            quotient.with_scale_round(QUOTIENT_DIGITS, RoundingMode::HalfEven)
-        }
+        Arithmetic::By => quotient(&a, &b),
     }))
+}
+
+/// A quotient of so many digits after the point, rounded half to even; the divisor is not zero.
+fn quotient(a: &BigDecimal, b: &BigDecimal) -> BigDecimal {
+    let ((a, a_scale), (b, b_scale)) = (a.as_bigint_and_exponent(), b.as_bigint_and_exponent());
+    let shift = QUOTIENT_DIGITS + b_scale - a_scale;
+    let power = |digits: i64| BigInt::from(10).pow(u32::try_from(digits.unsigned_abs()).unwrap_or(u32::MAX));
+    let (dividend, divisor) = if shift >= 0 { (a * power(shift), b) } else { (a, b * power(shift)) };
+    let (mut whole, rest) = (&dividend / &divisor, &dividend % &divisor);
+    let one = if (dividend.is_negative()) == (divisor.is_negative()) { BigInt::from(1) } else { BigInt::from(-1) };
+    let half = (rest.abs() * 2_u8).cmp(&divisor.abs());
+    if half.is_gt() || half.is_eq() && (&whole % 2_u8) != BigInt::zero() {
+        whole += one;
+    }
+    BigDecimal::new(whole, QUOTIENT_DIGITS)
 }
 
 /// How two values of one kind compare; `None` where one of them is missing.
@@ -186,11 +185,23 @@ fn day(datum: &Datum, at: &Moment) -> Option<civil::Date> {
     }
 }
 
+/// Where a moment stands among all points in time: those past the last that there is come after it, in their own order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Before(civil::DateTime),
+    At(Timestamp),
+    After(civil::DateTime),
+}
+
 /// The point in time of a moment.
-fn instant(datum: &Datum, at: &Moment) -> Option<Timestamp> {
+fn instant(datum: &Datum, at: &Moment) -> Option<Place> {
     match datum {
-        Datum::Instant(instant) => Some(*instant),
-        Datum::Wall(wall) => at.zone.to_timestamp(*wall).ok(),
+        Datum::Instant(instant) => Some(Place::At(*instant)),
+        Datum::Wall(wall) => Some(match at.zone.to_timestamp(*wall) {
+            Ok(instant) => Place::At(instant),
+            Err(_) if wall.year() > 0 => Place::After(*wall),
+            Err(_) => Place::Before(*wall),
+        }),
         _ => None,
     }
 }
@@ -261,6 +272,7 @@ mod tests {
         ("d", Some(Kind::Moment)),
         ("e", Some(Kind::Moment)),
         ("any", None),
+        ("raw", Some(Kind::Bytes)),
     ];
 
     fn bind(text: &str, kind: Kind) -> Result<Bound, BindError> {
@@ -314,6 +326,10 @@ mod tests {
             ("n between 2 and m", Fails),
             ("n between 0 and m", Unknown),
             ("t matches '.*'", Unknown),
+            ("(m = 1 or n = 1) is null", Fails),
+            ("(m = 1 and n = 1) is null", Holds),
+            ("(n in (1, null)) is null", Fails),
+            ("m + 1 is null", Holds),
         ] {
             assert_eq!(judge(expression, &one), expected, "{expression}");
         }
@@ -328,7 +344,10 @@ mod tests {
             "-n < 0",
             "round(2.5) = 3 and round(-2.5) = -3 and round(0.125, 2) = 0.13",
             "1 / 3 = 0.33333333333333333333",
-            "2 / 3 = 0.66666666666666666667",
+            "2 / 3 = 0.66666666666666666667 and -2 / 3 = -0.66666666666666666667",
+            "abs(3 / 7 * 7 - 3) < 0.0000000000000000001",
+            "1000000000000000000000 * 1000000000000000000000 / 3 * 3 - 1000000000000000000000 * 1000000000000000000000 > -1",
+            "5 / 100000000000000000000 / 10 = 0",
             "9007199254740993 - 9007199254740992 = 1",
             "1.10 = 1.1",
             "abs(-n) = n and sign(-m) = -1 and sign(0.0) = 0",
@@ -388,6 +407,10 @@ mod tests {
         }
         assert_eq!(judge("d < now", &[("d", text("31 December"))]), Judged::Faulty(Fault::new("not a date")));
         assert_eq!(judge("d < now", &[("d", text("infinity"))]), Judged::Fails);
+        // What applications write for "never", past the last point in time that has one.
+        for never in ["9999-12-31 23:59:59", "9999-12-31T23:59:59Z", "9999-12-31 23:59:59.999999+00", "9999-12-31"] {
+            assert_eq!(judge("d > now", &[("d", text(never))]), Judged::Holds, "{never}");
+        }
     }
 
     #[test]
@@ -421,6 +444,9 @@ mod tests {
             ("coalesce(n) = 1", Kind::Boolean, "coalesce(value, value)"),
             ("nobody = 1", Kind::Boolean, "unknown nobody"),
             ("n > 1", Kind::Number, "a number"),
+            ("d > '2024'", Kind::Boolean, "a date"),
+            ("raw = 'a'", Kind::Boolean, "\"is null\" or \"is not null\": bytes are not compared"),
+            ("trim(raw) = 'a'", Kind::Boolean, "text"),
         ] {
             assert_eq!(expected(text, kind), wanted, "{text}");
         }

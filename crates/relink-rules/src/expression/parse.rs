@@ -419,6 +419,20 @@ fn is_in(input: &mut Input<'_>, a: Expression) -> Parsed<Expression> {
 
 /// `a between b and c` is `b <= a and a <= c`.
 fn is_between(input: &mut Input<'_>, a: Expression) -> Parsed<Expression> {
+    // It stands in both comparisons, and of conditions neither is less than another.
+    let is_amount = matches!(
+        a.node,
+        Node::Number(_)
+            | Node::Text(_)
+            | Node::Now
+            | Node::Column(_)
+            | Node::Negative(_)
+            | Node::Arithmetic(..)
+            | Node::Call(..)
+    );
+    if !is_amount {
+        return Err(Trouble::refusing(input, "a column or an amount before \"between\"".to_owned(), a.span.start));
+    }
     let low = amount(input)?;
     word("and", "\"and\"")(input)?;
     let high = amount(input)?;
@@ -623,6 +637,7 @@ mod tests {
             ("a in (1, )", "10: a column, a number, a 'text' or \"(\""),
             ("a is 5", "6: \"null\" or \"not null\""),
             ("a between 1 or 2", "13: \"and\""),
+            ("a between 1 and 2 between 1 and 2", "1: a column or an amount before \"between\""),
             ("a < b > c", "10: \"and\": these comparisons do not go one way"),
             ("é ~ 1", "3: a name, a number, a 'text' or an operator"),
             ("a = 'x", "5: a closing quote to this one"),

@@ -211,8 +211,11 @@ fn check(planning: &Planning<'_>, id: RelationId, table: &str, rule: &Rule<'_>) 
 
 /// The character of the user's own text at which a mistake stands, of which the condition may be made.
 fn written_at(rule: &Rule<'_>, at: usize) -> usize {
-    let before = rule.condition.find(rule.text).and_then(|byte| rule.condition.get(..byte));
-    at.saturating_sub(before.map_or(0, |before| before.chars().count())).max(1)
+    match rule.kind {
+        CheckKind::Row | CheckKind::Ascending => at,
+        CheckKind::RequiredWhen => at.saturating_sub("not (".len()).max(1),
+        _ => 1,
+    }
 }
 
 fn bind(relation: &Relation, parsed: &Expression) -> Result<Bound, BindError> {
@@ -243,12 +246,14 @@ fn pushed(planning: &Planning<'_>, relation: &Relation, bound: &Bound) -> Option
     let sql = |bound: &Bound| pushed(planning, relation, bound);
     let pair = |sign: &str, a: &Bound, b: &Bound| Some(format!("({} {sign} {})", sql(a)?, sql(b)?));
     match &bound.node {
-        BoundNode::Constant(datum) => constant(datum),
+        BoundNode::Constant(datum) => constant(datum, dialect.capabilities().stores_temporals_as_text),
         BoundNode::Column(index) => {
             let column = &relation.columns[*index];
             let exact = planning.enforces_types(relation)
                 && match (&column.data_type.kind, bound.kind) {
-                    (TypeKind::Integer { .. }, Kind::Number) | (TypeKind::Boolean, Kind::Boolean) => true,
+                    (TypeKind::Integer { .. }, Kind::Number) => true,
+                    // Elsewhere a boolean is a number, which may be 2.
+                    (TypeKind::Boolean, Kind::Boolean) => dialect.capabilities().has_booleans,
                     (TypeKind::Decimal { special, .. }, Kind::Number) => !special,
                     _ => false,
                 };
@@ -290,8 +295,10 @@ fn is_truth(comparison: Comparison, a: &Bound) -> bool {
     a.kind == Kind::Boolean && matches!(comparison, Comparison::Equal | Comparison::Different)
 }
 
-fn constant(datum: &Datum) -> Option<String> {
+/// A constant; `binary`: a number that is no whole one of 64 bits would be read as a floating point number.
+fn constant(datum: &Datum, binary: bool) -> Option<String> {
     match datum {
+        Datum::Number(number) if binary && number.to_string().parse::<i64>().is_err() => None,
         Datum::Null => Some("NULL".to_owned()),
         Datum::Boolean(value) => Some(if *value { "TRUE" } else { "FALSE" }.to_owned()),
         Datum::Number(number) => Some(relink_rules::decimal::plain(number)),

@@ -3,7 +3,7 @@
 
 use jiff::tz::TimeZone;
 use relink_db::{Connection, DbError, DbErrorKind};
-use relink_model::{ColumnType, Relation, Value};
+use relink_model::{ColumnType, Relation, TypeKind, Value};
 use relink_rules::expression::{Bound, Moment};
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ pub struct JudgeProbe {
     paging_columns: usize,
     /// The columns that are judged, by their index in the relation: they come last.
     judged: Vec<usize>,
+    /// Of these the ones of single precision: what is read of them is wider, and says more digits than they hold.
+    single: Vec<bool>,
     /// What the samples show.
     shown: Shown,
     /// The zone of readings without one.
@@ -65,6 +67,8 @@ impl JudgeProbe {
             |name: &String| relation.column(name).map_or_else(ColumnType::default, |(_, c)| c.data_type.clone());
         let types = locator.iter().map(|_| ColumnType::default()).chain(key.iter().map(of_column));
         let placeholders: Vec<String> = types.zip(1..).map(|(of_type, at)| dialect.placeholder(at, &of_type)).collect();
+        let single = |column: &usize| matches!(relation.columns[*column].data_type.kind, TypeKind::Float { bits: 32 });
+        let single = judged.iter().map(single).collect();
         Self {
             select: format!("SELECT {} FROM {}", selected.collect::<Vec<_>>().join(", "), dialect.own_rows(relation)),
             after: format!(" WHERE ({}) > ({})", order.join(", "), placeholders.join(", ")),
@@ -75,6 +79,7 @@ impl JudgeProbe {
             },
             paging_columns: order.len(),
             judged,
+            single,
             shown,
             timezone,
             condition,
@@ -82,12 +87,19 @@ impl JudgeProbe {
     }
 }
 
-/// The columns of a key by which rows can be paged: no two rows share it, and none is NULL.
+/// The columns of a key by which rows can be paged: no two rows share it, none is NULL, and what is read of it compares, as a parameter, as the
+/// column itself is sorted in every database. Without one, all rows are read at once.
 fn paging_key(relation: &Relation) -> Vec<String> {
-    let never_null =
-        |names: &&[String]| names.iter().all(|name| relation.column(name).is_some_and(|(_, column)| !column.nullable));
-    let primary = Some(relation.primary_key_columns()).filter(|names| !names.is_empty());
-    primary.or_else(|| relation.keys().find(never_null)).map(<[String]>::to_vec).unwrap_or_default()
+    let sorts = |kind: &TypeKind| match kind {
+        TypeKind::Integer { bits, unsigned } => !(*unsigned && *bits == 64),
+        TypeKind::Text { .. } | TypeKind::Uuid | TypeKind::Date => true,
+        _ => false,
+    };
+    let pages = |names: &&[String]| {
+        let mut columns = names.iter().map(|name| relation.column(name).map(|(_, column)| column));
+        columns.all(|column| column.is_some_and(|column| !column.nullable && sorts(&column.data_type.kind)))
+    };
+    relation.keys().filter(|names| !names.is_empty()).find(pages).map(<[String]>::to_vec).unwrap_or_default()
 }
 
 pub(crate) async fn run(
@@ -113,7 +125,12 @@ pub(crate) async fn run(
             let judged = row.split_off(row.len() - probe.judged.len());
             let value = |index: usize| {
                 let at = probe.judged.iter().position(|column| *column == index);
-                at.map_or(Value::Null, |at| judged[at].clone())
+                at.map_or(Value::Null, |at| match &judged[at] {
+                    Value::Float(number) if probe.single[at] && number.is_finite() => {
+                        Value::Text(format!("{:e}", *number as f32))
+                    }
+                    other => other.clone(),
+                })
             };
             let shown = row.split_off(probe.paging_columns);
             last = row;
