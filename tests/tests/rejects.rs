@@ -489,6 +489,40 @@ fn what_was_rejected_finds_the_restored_rows_under_the_ids_that_they_got() {
 }
 
 #[test]
+fn what_was_rejected_finds_content_types_under_the_ids_that_they_got() {
+    let schema = "django_content_type(id pk, app_label varchar(40), model varchar(40), unique(app_label, model))
+        app_post(id pk, title varchar(10) unique)
+        app_note(id pk, body varchar(10) unique, content_type_id int -> django_content_type.id, object_id int null)";
+    let note = |body: &str| {
+        format!(r#"{{"model": "app.note", "pk": 1, "fields": {{"body": {body}, "content_type": 7, "object_id": 2}}}}"#)
+    };
+    let rest = r#"{"model": "contenttypes.contenttype", "pk": 7, "fields": {"app_label": "app", "model": "post"}},
+        {"model": "app.post", "pk": 1, "fields": {"title": "a"}}, {"model": "app.post", "pk": 2, "fields": {"title": "b"}}"#;
+    for database in each("rejects_types", schema) {
+        // The type is there under another id, 7 is another type's, and 2 another post's.
+        database.run(
+            "INSERT INTO django_content_type (id, app_label, model) VALUES (7, 'auth', 'user'), (12, 'app', 'post');
+             INSERT INTO app_post (id, title) VALUES (2, 'theirs');",
+        );
+        let restore = |text: String, map: &[relink_restore::MovedId]| {
+            let options = |options: &mut Options| (options.mode, options.on_error) = (Mode::Upsert, OnError::Reject);
+            Restore::of(&Export::new(text)).ids(Ids::Remap).options(options).id_map(map).into(&database)
+        };
+        let rejected = restore(format!("[{}, {rest}]", note("null")), &[]);
+        assert!(rejected.committed && rejected.rejected.len() == 1, "{database:?}: {:#?}", rejected.told());
+        // Rejected once more, it still is not forgotten what is meant.
+        let again = restore(format!("[{}]", note("null")), &rejected.moved);
+        assert_eq!(again.moved, rejected.moved, "{database:?}");
+        let mended = restore(format!("[{}]", note("\"mended\"")), &again.moved);
+        assert!(mended.committed && mended.rejected.is_empty(), "{database:?}: {:#?}", mended.told());
+        let about =
+            "SELECT n.body, t.model, p.title FROM app_note n JOIN django_content_type t ON t.id = n.content_type_id
+            JOIN app_post p ON p.id = n.object_id";
+        assert_eq!(lines(&database, about), ["mended|post|b"], "{database:?}");
+    }
+}
+
+#[test]
 fn an_element_of_a_list_that_is_left_out_is_reported_whyever_it_is() {
     let schema = "tags(id pk, name varchar(10))\nposts(id pk, title varchar(10))
         posts_tags(id pk, post_id -> posts.id, tag_id -> tags.id)";

@@ -109,6 +109,48 @@ async fn every_row_of_a_large_table_is_judged_once() {
 }
 
 #[tokio::test]
+async fn what_a_database_stores_in_its_own_way_is_judged_by_what_it_says() {
+    for database in TestDatabase::each("validate_conditions_stored") {
+        let (single, bytes) = match database.dialect() {
+            "postgres" => ("float4", "bytea"),
+            "mysql" => ("float", "varbinary(10)"),
+            _ => ("real", "blob"),
+        };
+        database.run(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, f {single}, raw {bytes}, until timestamp NULL);
+             INSERT INTO t (id, f, until) VALUES (1, 0.1, '2037-12-31 23:59:59'), (2, 0.25, '2030-01-01 00:00:00'), (3, NULL, NULL);
+             UPDATE t SET raw = {} WHERE id = 1;",
+            if database.dialect() == "postgres" { "decode('00ff', 'hex')" } else { "x'00ff'" }
+        ));
+        let config = "[table.t]\nrequired = [\"raw\"]\nrows = [\"f <= 0.1\", \"until > now or until is null\"]";
+        let report = validate(&database, config).await;
+        assert_eq!(keys(&report, "row:t.f"), ["id=2"], "{}", database.dialect());
+        assert_eq!(keys(&report, "required:t.raw"), ["id=2", "id=3"], "{}", database.dialect());
+        assert_eq!(counts(&report, "row:t.until"), (0, 0, 0), "{}", database.dialect());
+    }
+    let Some(database) = TestDatabase::mysql("validate_conditions_mysql") else { return };
+    database.run(
+        "CREATE TABLE t (id int PRIMARY KEY, active tinyint(1), until datetime, kind enum('user', 'group') NOT NULL);
+         INSERT INTO t VALUES (1, 1, '9999-12-31 23:59:59', 'user'), (2, 2, '9999-12-31 23:59:59', 'group'), (3, 0, NULL, 'user');",
+    );
+    let report =
+        validate(&database, "[table.t]\nrows = [\"active\", \"until > now\"]\nin = { kind = [\"user\"] }").await;
+    assert_eq!(keys(&report, "row:t.active"), ["id=2", "id=3"]);
+    assert_eq!(check(&report, "row:t.active").problems["neither true nor false"], 1);
+    assert_eq!(counts(&report, "row:t.until"), (0, 0, 1));
+    assert_eq!(keys(&report, "in:t.kind"), ["id=2"]);
+    // Sorted by position, and read as text: no key to page by.
+    database.run(
+        "CREATE TABLE pages (kind enum('user', 'group') NOT NULL, id int NOT NULL, v varchar(10), PRIMARY KEY (kind, id));
+         SET SESSION max_recursive_iterations = 100000;
+         INSERT INTO pages WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 45000)
+            SELECT IF(i % 2, 'user', 'group'), i, IF(i % 1000, 'fine', 'not') FROM n;",
+    );
+    let report = validate(&database, "[table.pages]\nmatch = { v = 'fine' }").await;
+    assert_eq!(counts(&report, "match:pages.v"), (45, 45, 0));
+}
+
+#[tokio::test]
 async fn a_mistake_in_a_condition_is_named_with_its_place_before_anything_is_asked() {
     let database = TestDatabase::sqlite();
     database.run("CREATE TABLE orders (id INTEGER PRIMARY KEY, total NUMERIC(10, 2), status TEXT, at TIMESTAMP);");
