@@ -2,6 +2,7 @@
 //! that could not is reported as such, and the others go on.
 
 use std::{
+    collections::HashMap,
     fmt::Write as _,
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use relink_db::{Connection, DbError, DbErrorKind};
 use relink_model::{Catalog, Relation, RelationId, Value};
 
+use crate::checks::judge::JudgeProbe;
 use crate::checks::{duplicates, judge, orphans, past, scan, total};
 use crate::plan::{Check, Probe};
 use crate::report::{CheckResult, Frequent, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary};
@@ -109,9 +111,11 @@ pub async fn run(
         for batch in of_relation.chunks(CONDITIONS_MAX) {
             let scanned = Instant::now();
             let counted = census(connection, catalog, batch).await?;
+            let mut judged = judge_all(connection, catalog, batch, options).await?;
             let share = scanned.elapsed() / u32::try_from(batch.len()).unwrap_or(u32::MAX);
-            for (check, counted) in batch.iter().zip(counted) {
+            for (at, (check, counted)) in batch.iter().zip(counted).enumerate() {
                 events(Event::Started { id: check.id.clone() });
+                let counted = counted.and_then(|counted| Ok((counted, judged.remove(&at).transpose()?)));
                 let result = one(connection, catalog, check, counted, options, share).await?;
                 events(Event::Finished { id: result.id.clone(), status: result.status, failed: result.counts.failed });
                 largest = largest.max(result.counts.total);
@@ -197,19 +201,54 @@ async fn count_conditions(
     Ok(checks.iter().map(counted).collect())
 }
 
-/// Makes one check.
+/// One pass over a relation's rows for all conditions that are judged here. Where it fails, each is judged alone, so that only the one to blame
+/// fails.
+async fn judge_all(
+    connection: &mut dyn Connection,
+    catalog: &Catalog,
+    checks: &[&Check],
+    options: &Options,
+) -> Result<HashMap<usize, Result<Found, DbError>>, DbError> {
+    let probe = |(at, check): (usize, &&Check)| match &check.probe {
+        Probe::Judge(probe) => Some((at, probe.as_ref().clone())),
+        _ => None,
+    };
+    let probes: Vec<(usize, JudgeProbe)> = checks.iter().enumerate().filter_map(probe).collect();
+    let relation = checks.first().and_then(|check| catalog.id(&check.relation)).map(|id| catalog.relation(id));
+    let (Some(relation), false) = (relation, probes.is_empty()) else { return Ok(HashMap::new()) };
+    let all: Vec<&JudgeProbe> = probes.iter().map(|(_, probe)| probe).collect();
+    let guarded = guard(connection).await?;
+    let together = judge::run(connection, relation, &all, options).await;
+    match settle(connection, guarded, together).await? {
+        Ok(found) => Ok(probes.iter().zip(found).map(|((at, _), found)| (*at, Ok(found))).collect()),
+        Err(error) if probes.len() == 1 => Ok(HashMap::from([(probes[0].0, Err(error))])),
+        Err(_) => {
+            let mut alone = HashMap::new();
+            for (at, probe) in &probes {
+                let guarded = guard(connection).await?;
+                let found = judge::run(connection, relation, &[probe], options).await;
+                let found = settle(connection, guarded, found).await?;
+                alone.insert(*at, found.map(|mut found| found.pop().unwrap_or_default()));
+            }
+            Ok(alone)
+        }
+    }
+}
+
+/// Makes one check; `counted` is what the passes that it shares with others have found.
 async fn one(
     connection: &mut dyn Connection,
     catalog: &Catalog,
     check: &Check,
-    counted: Result<Counted, DbError>,
+    counted: Result<(Counted, Option<Found>), DbError>,
     options: &Options,
     share: Duration,
 ) -> Result<CheckResult, DbError> {
     let begun = Instant::now();
     let outcome = match counted {
-        Ok(counted) if settled_by_census(check, counted) => Ok((counted, Found::default())),
-        Ok(counted) => {
+        Ok((counted, Some(found))) => Ok((counted, found)),
+        Ok((counted, None)) if settled_by_census(check, counted) => Ok((counted, Found::default())),
+        Ok((counted, None)) => {
             let guarded = guard(connection).await?;
             let found = probe(connection, catalog, check, counted, options).await;
             settle(connection, guarded, found).await?.map(|found| (counted, found))
@@ -259,7 +298,8 @@ async fn probe(
         Probe::Past(probe) => past::run(connection, probe, options).await,
         Probe::Scan(probe) => scan::run(connection, probe, options).await,
         Probe::Total(probe) => total::run(connection, probe, options.samples_max).await,
-        Probe::Judge(probe) => judge::run(connection, probe, options).await,
+        // That is done before, together with the others of its relation.
+        Probe::Judge(_) => Err(DbError::new(DbErrorKind::Other, "its rows have not been judged")),
     }
 }
 

@@ -190,8 +190,8 @@ fn check(planning: &Planning<'_>, id: RelationId, table: &str, rule: &Rule<'_>) 
         let shows = format!("SELECT * FROM {} WHERE NOT ({sql})", dialect.own_rows(relation));
         (census, Probe::Rows(shown), Some(shows))
     } else {
-        let zone = planning.config.run.timezone.clone();
-        let judge = JudgeProbe::new(planning, relation, bound, shown, zone);
+        let timezone = planning.config.run.timezone.clone();
+        let judge = JudgeProbe { columns: columns.clone(), timezone, condition: bound };
         (Census::default(), Probe::Judge(Box::new(judge)), None)
     };
     Ok(Check {
