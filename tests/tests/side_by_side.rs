@@ -102,10 +102,14 @@ fn steps_that_do_not_depend_on_each_other_are_loaded_at_the_same_time() {
             END LOOP;
             RETURN false;
          END $$;
-         CREATE TABLE cat (id int PRIMARY KEY, name text CHECK (meets(1, 2)));
-         CREATE TABLE dog (id int PRIMARY KEY, name text CHECK (meets(2, 1)));",
+         CREATE TABLE home (id int PRIMARY KEY);
+         CREATE TABLE cat (id int PRIMARY KEY, home_id int REFERENCES home, name text CHECK (meets(1, 2)));
+         CREATE TABLE dog (id int PRIMARY KEY, home_id int REFERENCES home, name text CHECK (meets(2, 1)));",
     );
-    let export = Export::new(r#"{"cat": [{"id": 1, "name": "a"}], "dog": [{"id": 1, "name": "b"}]}"#);
+    // While the one table is loaded that both refer to, there is nothing to do for the other connection; then there is.
+    let export = Export::new(
+        r#"{"home": [{"id": 5}], "cat": [{"id": 1, "home_id": 5, "name": "a"}], "dog": [{"id": 1, "home_id": 5, "name": "b"}]}"#,
+    );
     let outcome = Restore::of(&export)
         .options(|options| (options.commit_every, options.jobs) = (Some(1), Some(2)))
         .into(&database);

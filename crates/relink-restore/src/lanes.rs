@@ -52,7 +52,9 @@ pub(crate) async fn run(
             };
             // The longest first, so that it is not what all others wait for at the end.
             let ready = (0..job.steps.len()).filter(is_ready).max_by_key(|step| (records(*step), usize::MAX - *step));
-            let (Some(step), Some(connection)) = (ready, idle.pop()) else { break };
+            let Some(step) = ready else { break };
+            // Only where there is a step for it: what is taken comes back with the step's end alone.
+            let Some(connection) = idle.pop() else { break };
             begun.insert(step);
             running.push(over(connection, job, step, standing.of(job.steps, step), &progress));
             connections = connections.max(running.len());
