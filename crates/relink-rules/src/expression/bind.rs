@@ -239,7 +239,7 @@ impl Binder<'_> {
             }
             Node::Comparison(comparison, a, b) => {
                 let kind = self.common(std::iter::once(&**a).chain([&**b]))?;
-                self.refuse_bytes(expression, kind)?;
+                Self::refuse_bytes(expression, kind)?;
                 let (a, b) = (self.of(a, kind)?, self.of(b, kind)?);
                 let ordered = !matches!(comparison, Comparison::Equal | Comparison::Different);
                 if ordered && kind == Kind::Boolean {
@@ -259,7 +259,7 @@ impl Binder<'_> {
             Node::IsNull(a) => Bound::condition(BoundNode::IsNull(Box::new(self.bind(a, None)?))),
             Node::In(a, values) => {
                 let kind = self.common(std::iter::once(&**a).chain(values))?;
-                self.refuse_bytes(expression, kind)?;
+                Self::refuse_bytes(expression, kind)?;
                 let values = values.iter().map(|value| self.of(value, kind)).collect::<Result<_, _>>()?;
                 Bound::condition(BoundNode::In(Box::new(self.of(a, kind)?), values))
             }
@@ -271,8 +271,7 @@ impl Binder<'_> {
     }
 
     /// Bytes are not compared.
-    #[expect(clippy::unused_self, reason = "one of the binder's rules")]
-    fn refuse_bytes(&self, expression: &Expression, kind: Kind) -> Result<(), BindError> {
+    fn refuse_bytes(expression: &Expression, kind: Kind) -> Result<(), BindError> {
         if kind != Kind::Bytes {
             return Ok(());
         }
