@@ -12,5 +12,8 @@ mod run;
 mod sql;
 
 pub use plan::{Census, Check, CheckKind, Probe, plan};
-pub use report::{CheckResult, Frequent, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary};
+pub use report::{
+    Allowance, BaselineState, CheckResult, Frequent, Occurred, REPORT_VERSION, Report, RowCounts, RulePlace, RunFacts,
+    Sample, Status, Summary, Target, Threshold,
+};
 pub use run::{Event, Options, run};

@@ -6,7 +6,7 @@ use relink_db::Dialect;
 use relink_model::config::{Config, ConfigError};
 use relink_model::{Catalog, Relation, RelationId, RelationName, Severity};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::checks::{
     check, condition, duplicates, duplicates::DuplicateProbe, judge::JudgeProbe, not_null, orphans,
@@ -15,12 +15,14 @@ use crate::checks::{
 use crate::sql::Shown;
 
 /// What kind of check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
     /// Orphans: references without a target.
     Ref,
-    /// Duplicates of a unique or primary key.
+    /// Polymorphic references without a target, or of a type that nothing maps.
+    Poly,
+    /// Duplicates of a unique or primary key, or of a rule's.
     Unique,
     /// NULL where the schema forbids it.
     NotNull,
@@ -36,8 +38,14 @@ pub enum CheckKind {
     Min,
     /// A value above the highest allowed.
     Max,
+    /// A value that is not greater than a limit.
+    Gt,
+    /// A value that is not less than a limit.
+    Lt,
     /// A date after now.
     Past,
+    /// A date before now.
+    Future,
     /// A total that is not the sum of its lines.
     Total,
     /// A column that a rule wants filled in.
@@ -52,6 +60,26 @@ pub enum CheckKind {
     Ascending,
     /// A condition that a row does not meet.
     Row,
+    /// A group of rows whose amounts do not sum to what they should.
+    Balance,
+    /// A stored running balance that is not the one before plus the change.
+    Running,
+    /// Two amounts per key that differ: stock and the sum of its movements.
+    Equal,
+    /// Spans of one group that overlap.
+    NoOverlap,
+    /// Rows of a tree that are their own ancestors.
+    Acyclic,
+    /// A number of rows out of bounds.
+    Count,
+    /// No row that is recent enough.
+    Fresh,
+    /// Two tables that do not hold the same rows.
+    Same,
+    /// The answer of the user's own SQL.
+    Sql,
+    /// An export that is not whole: truncated, counts or sums that do not fit, a relation that is missing.
+    Complete,
 }
 
 /// One check to make.

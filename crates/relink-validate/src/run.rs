@@ -15,7 +15,9 @@ use relink_model::{Catalog, Relation, RelationId, Value};
 use crate::checks::judge::JudgeProbe;
 use crate::checks::{duplicates, judge, orphans, past, scan, total};
 use crate::plan::{Check, Probe};
-use crate::report::{CheckResult, Frequent, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary};
+use crate::report::{
+    CheckResult, Frequent, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary, Target,
+};
 use crate::sql::{Part, Shown};
 
 /// Conditions counted by one scan at most; every database takes far more result columns than twice this.
@@ -30,6 +32,8 @@ const SAVEPOINT: &str = "relink_check";
 /// How to run.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The instant at which the run begins.
+    pub started: Timestamp,
     /// The instant that counts as now.
     pub now: Timestamp,
     /// Samples per check at most.
@@ -130,7 +134,8 @@ pub async fn run(
         run: RunFacts {
             tool: "relink".to_owned(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            target: catalog.server.clone(),
+            target: Target::Database(catalog.server.clone()),
+            started: options.started.to_string(),
             now: options.now.to_string(),
             samples_max: options.samples_max,
             relations,
@@ -139,6 +144,8 @@ pub async fn run(
         },
         summary: Summary::of(&results),
         checks: results,
+        warnings: Vec::new(),
+        not_checked: Vec::new(),
     })
 }
 
@@ -305,23 +312,12 @@ async fn probe(
 
 fn result(check: &Check, outcome: Result<(Counted, Found), DbError>, duration_ms: u64) -> CheckResult {
     let mut result = CheckResult {
-        id: check.id.clone(),
-        kind: check.kind,
-        relation: check.relation.clone(),
         columns: check.columns.clone(),
-        severity: check.severity,
         status: Status::Error,
-        counts: RowCounts::default(),
         message: check.message.clone(),
-        why: None,
-        help: None,
         sql: check.sql.clone(),
-        problems: IndexMap::new(),
-        frequent: Vec::new(),
-        samples: Vec::new(),
-        truncated: false,
-        notes: Vec::new(),
         duration_ms,
+        ..CheckResult::new(&check.id, check.kind, check.relation.clone(), check.severity)
     };
     let (counted, found) = match outcome {
         Ok(outcome) => outcome,
@@ -338,6 +334,7 @@ fn result(check: &Check, outcome: Result<(Counted, Found), DbError>, duration_ms
         not_judged,
         failed: found.failed,
         failed_distinct: found.failed_distinct,
+        allowed: 0,
         total,
     };
     let fails = found.failed > 0 || matches!(check.probe, Probe::Stated);
@@ -424,7 +421,7 @@ pub(crate) fn sample(shown: &Shown, mut row: Vec<Value>) -> Sample {
     let named = |parts: &[Part], values: Vec<Value>| {
         parts.iter().zip(values).map(|(part, value)| (part.name.clone(), text(&value))).collect()
     };
-    Sample { key: named(&shown.key, row), values: named(&shown.values, values), group: None, problem: None }
+    Sample { key: named(&shown.key, row), values: named(&shown.values, values), ..Sample::default() }
 }
 
 /// Columns with their values as the report writes them.

@@ -64,25 +64,16 @@ async fn plan(target: &RulesTarget) -> Result<Vec<Check>, Failure> {
 
 /// Whether a check comes from the configuration and not from the schema.
 fn is_rule(kind: CheckKind) -> bool {
-    match kind {
+    !matches!(
+        kind,
         CheckKind::Ref
-        | CheckKind::Unique
-        | CheckKind::NotNull
-        | CheckKind::Check
-        | CheckKind::Type
-        | CheckKind::Trust
-        | CheckKind::Schema => false,
-        CheckKind::Min
-        | CheckKind::Max
-        | CheckKind::Past
-        | CheckKind::Total
-        | CheckKind::Required
-        | CheckKind::RequiredWhen
-        | CheckKind::In
-        | CheckKind::Match
-        | CheckKind::Ascending
-        | CheckKind::Row => true,
-    }
+            | CheckKind::Unique
+            | CheckKind::NotNull
+            | CheckKind::Check
+            | CheckKind::Type
+            | CheckKind::Trust
+            | CheckKind::Schema
+    )
 }
 
 fn expanded(check: &Check) -> Expanded<'_> {

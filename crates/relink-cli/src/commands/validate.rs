@@ -16,7 +16,8 @@ use crate::{
 pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     let url = super::database_url(arguments.url.as_deref(), "give its URL")?;
     let config = config::load(arguments.config.as_deref())?;
-    let options = Options { now: now(&config)?, samples_max: arguments.max_samples, only: None };
+    let options =
+        Options { started: Timestamp::now(), now: now(&config)?, samples_max: arguments.max_samples, only: None };
     let mut progress = Progress::new();
     let report = measure(&url, &config, &options, |_| true, &mut |event| show(&mut progress, &event)).await;
     progress.finish();

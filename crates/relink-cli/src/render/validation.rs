@@ -39,7 +39,8 @@ fn rank(check: &CheckResult) -> u8 {
         (Status::Fail, Severity::Warning) => 1,
         (Status::Fail, Severity::Info) => 2,
         (Status::Error, _) => 3,
-        (Status::Pass, _) => 4,
+        (Status::Allowed, _) => 4,
+        (Status::Pass, _) => 5,
     }
 }
 
@@ -267,7 +268,7 @@ fn summary(report: &Report, paint: Paint) -> String {
         plural(run.relations, "relation"),
         seconds / 10,
         seconds % 10,
-        run.target.database,
+        run.target.name(),
         run.now,
     );
     text
@@ -278,20 +279,27 @@ fn checked(report: &Report) -> String {
     let mut by_kind: BTreeMap<u8, (u64, &str)> = BTreeMap::new();
     for check in &report.checks {
         let (order, word) = match check.kind {
-            CheckKind::Ref => (0, "reference"),
+            CheckKind::Ref | CheckKind::Poly => (0, "reference"),
             CheckKind::Unique => (1, "unique key"),
             CheckKind::NotNull => (2, "NOT NULL column"),
             CheckKind::Check => (3, "CHECK"),
             CheckKind::Type => (4, "column type"),
-            CheckKind::Min | CheckKind::Max => (5, "range"),
-            CheckKind::Past => (6, "date column"),
-            CheckKind::Total => (7, "total"),
+            CheckKind::Min | CheckKind::Max | CheckKind::Gt | CheckKind::Lt => (5, "range"),
+            CheckKind::Past | CheckKind::Future => (6, "date column"),
+            CheckKind::Total | CheckKind::Balance | CheckKind::Running | CheckKind::Equal => (7, "total"),
             CheckKind::Required
             | CheckKind::RequiredWhen
             | CheckKind::In
             | CheckKind::Match
             | CheckKind::Ascending
             | CheckKind::Row => (8, "row rule"),
+            CheckKind::NoOverlap
+            | CheckKind::Acyclic
+            | CheckKind::Count
+            | CheckKind::Fresh
+            | CheckKind::Same
+            | CheckKind::Sql
+            | CheckKind::Complete => (9, "other rule"),
             CheckKind::Trust | CheckKind::Schema => continue,
         };
         by_kind.entry(order).or_insert((0, word)).0 += 1;
@@ -332,7 +340,7 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use relink_model::{RelationName, ServerInfo};
-    use relink_validate::{Frequent, REPORT_VERSION, RowCounts, RunFacts, Summary};
+    use relink_validate::{Frequent, REPORT_VERSION, RowCounts, RunFacts, Summary, Target};
 
     use super::*;
 
@@ -341,38 +349,19 @@ mod tests {
     }
 
     fn passed(id: &str, kind: CheckKind) -> CheckResult {
-        CheckResult {
-            id: id.to_owned(),
-            kind,
-            relation: RelationName::new("orders"),
-            columns: Vec::new(),
-            severity: Severity::Error,
-            status: Status::Pass,
-            counts: RowCounts::default(),
-            message: String::new(),
-            why: None,
-            help: None,
-            sql: None,
-            problems: IndexMap::new(),
-            frequent: Vec::new(),
-            samples: Vec::new(),
-            truncated: false,
-            notes: Vec::new(),
-            duration_ms: 0,
-        }
+        CheckResult::new(id, kind, RelationName::new("orders"), Severity::Error)
     }
 
     fn orphans() -> CheckResult {
         let sample = |id, customer| Sample {
             key: pairs(&[("id", Some(id))]),
             values: pairs(&[("customer_id", customer)]),
-            group: None,
-            problem: None,
+            ..Sample::default()
         };
         let frequent = |value, rows| Frequent { values: pairs(&[("customer_id", Some(value))]), rows };
         CheckResult {
             status: Status::Fail,
-            counts: RowCounts { judged: 5103, not_judged: 17, failed: 42, failed_distinct: 3, total: 5120 },
+            counts: RowCounts { judged: 5103, not_judged: 17, failed: 42, failed_distinct: 3, allowed: 0, total: 5120 },
             message: "references a row of customers(id) that does not exist".to_owned(),
             why: Some("loaded with triggers off?".to_owned()),
             help: Some("add the missing rows".to_owned()),
@@ -390,7 +379,8 @@ mod tests {
             run: RunFacts {
                 tool: "relink".to_owned(),
                 tool_version: "0.1.0".to_owned(),
-                target: ServerInfo { database: "shop".to_owned(), ..ServerInfo::default() },
+                target: Target::Database(ServerInfo { database: "shop".to_owned(), ..ServerInfo::default() }),
+                started: "2026-11-20T04:31:07Z".to_owned(),
                 now: "2026-11-20T04:31:07Z".to_owned(),
                 samples_max: 20,
                 relations: 2,
@@ -399,6 +389,8 @@ mod tests {
             },
             summary,
             checks,
+            warnings: Vec::new(),
+            not_checked: Vec::new(),
         }
     }
 
@@ -434,7 +426,7 @@ checked 1 reference, 1 unique key
             of("check:warning", Severity::Warning, Status::Fail),
             of("check:error", Severity::Error, Status::Fail),
         ];
-        let summary = Summary { checks: 4, errors: 1, warnings: 1, infos: 1, not_run: 1, passed: 0 };
+        let summary = Summary { checks: 4, errors: 1, warnings: 1, infos: 1, not_run: 1, ..Summary::default() };
         let text = render(&report(checks, summary), false);
         let heads: Vec<&str> = text.lines().filter(|line| line.contains("check:")).collect();
         assert_eq!(
@@ -457,11 +449,11 @@ checked 1 reference, 1 unique key
             key: pairs(&[("id", Some(id))]),
             values: pairs(&[("email", Some("a\n\u{1b}[31mx"))]),
             group: Some(group),
-            problem: None,
+            ..Sample::default()
         };
         let check = CheckResult {
             status: Status::Fail,
-            counts: RowCounts { judged: 4, failed: 2, failed_distinct: 1, total: 4, not_judged: 0 },
+            counts: RowCounts { judged: 4, failed: 2, failed_distinct: 1, total: 4, ..RowCounts::default() },
             samples: vec![sample("7", 1), sample("91", 1)],
             ..passed("unique:users.email", CheckKind::Unique)
         };

@@ -10,7 +10,8 @@ use relink_validate::{Event, Options, Report, Status, plan, run};
 use crate::validated::{NOW, check, troubles, validate};
 
 fn options() -> Options {
-    Options { now: NOW.parse().expect("an instant"), samples_max: 5, only: None }
+    let now = NOW.parse().expect("an instant");
+    Options { started: now, now, samples_max: 5, only: None }
 }
 
 /// Validates as another role of the same PostgreSQL server.
