@@ -126,7 +126,8 @@ pub async fn steps(
     let checks =
         relink_validate::plan(&catalog, config, connection.dialect()).map_err(|errors| format!("{errors:?}"))?;
     let now = config.run.now.as_deref().ok_or("the configuration says what now is")?.parse()?;
-    let options = relink_validate::Options { started: now, now, samples_max: 20, only: Some(touched) };
+    let options =
+        relink_validate::Options { only: Some(touched), ..relink_validate::Options::new(now, std::env::temp_dir()) };
     let report = relink_validate::run(connection, &catalog, &checks, &options, &mut |_| {}).await?;
     if !report.is_complete() {
         return Err("a check could not be made".into());

@@ -351,7 +351,7 @@ async fn validate(applied: &mut relink_restore::Applied, config: &Config) -> Res
     let checks =
         relink_validate::plan(&catalog, config, connection.dialect()).expect("the configuration fits the catalog");
     let now = config.run.now.as_deref().map_or_else(jiff::Timestamp::now, |now| now.parse().expect("an instant"));
-    let options = relink_validate::Options { started: now, now, samples_max: 20, only };
+    let options = relink_validate::Options { only, ..relink_validate::Options::new(now, std::env::temp_dir()) };
     relink_validate::run(connection, &catalog, &checks, &options, &mut |_| {}).await
 }
 

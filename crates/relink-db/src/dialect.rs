@@ -114,12 +114,24 @@ pub trait Dialect: Send + Sync {
     }
 
     /// Where dates are kept as text or numbers ([`Capabilities::stores_temporals_as_text`]): a condition that is true only of values which
-    /// are beyond doubt a date before the day in parameter `ordinal` (text, `YYYY-MM-DD`), so that a scan can leave most rows out.
-    /// Other past dates may be missed. `None`: every value has to be looked at.
-    fn plainly_before(&self, expression: &str, ordinal: usize) -> Option<String> {
-        let _ = (expression, ordinal);
+    /// are beyond doubt a date before `day` (`YYYY-MM-DD`), so that a scan can leave most rows out. Other past dates may be missed. `None`: every
+    /// value has to be looked at.
+    fn plainly_before(&self, expression: &str, day: &str) -> Option<String> {
+        let _ = (expression, day);
         None
     }
+
+    /// A text as SQL writes it.
+    fn text_literal(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
+    /// A text column (or an expression of its name) in a form that is equal where every letter is, whatever its collation says; `None` where there
+    /// is none. Where types are not enforced, that holds of texts only.
+    fn by_letter(&self, expression: &str, column: &Column) -> Option<String>;
+
+    /// A condition that is true of texts with a printable ASCII character that is no blank: of others it may be false or true.
+    fn has_print(&self, expression: &str) -> String;
 
     /// A condition that is true where the column holds what the database stored in place of a value that it could not read
     /// (MySQL: the zero date, the empty enum label); `None` where this cannot be. `alias` is a table alias or empty.

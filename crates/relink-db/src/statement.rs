@@ -283,6 +283,12 @@ mod tests {
         fn read_expression(&self, _: &str, _: &Column) -> String {
             unreachable!()
         }
+        fn by_letter(&self, _: &str, _: &Column) -> Option<String> {
+            unreachable!("not asked")
+        }
+        fn has_print(&self, _: &str) -> String {
+            unreachable!("not asked")
+        }
         fn orphans(&self, _: &Relation, _: &ForeignKey, _: &Relation) -> String {
             unreachable!()
         }

@@ -1,6 +1,8 @@
 //! `relink.toml`: what the schema and the export do not say by themselves. The published JSON Schema is generated
 //! from these types.
 
+mod rules;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
@@ -10,6 +12,11 @@ use thiserror::Error;
 use crate::{
     AllowDrift, Catalog, Enforcement, ExternalRefs, ForeignKey, Ids, MatchKind, Mode, OnDangling, OnError, RelationId,
     TriggerPolicy, Verify,
+};
+
+pub use self::rules::{
+    AllowConfig, AllowedKey, CheckConfig, Day, Dead, Domain, FailOn, InferConfig, NoLines, NullLeft, OneOrMany,
+    Rounding, RuleKind, RuleMatch, SeverityConfig, SqlText, TableDomain, Trust, Unknown,
 };
 
 /// The configuration file `relink.toml`. Unknown keys are errors.
@@ -26,8 +33,17 @@ pub struct Config {
     pub hooks: HooksConfig,
     /// Which profiles of applications are used, and how.
     pub profiles: ProfilesConfig,
+    /// Which guesses are made about what nobody has declared.
+    pub infer: InferConfig,
+    /// Severities of checks by their id, or a pattern of ids with `*`: `"unique:*" = "warning"`, `"trust:*" = "off"`. Of several that fit, the
+    /// longest counts.
+    pub severity: BTreeMap<String, SeverityConfig>,
     /// Per table, by its name in the database (`name` or `namespace.name`).
     pub table: BTreeMap<String, TableConfig>,
+    /// Rules that take more than one line to say, and what is particular to single checks.
+    pub check: Vec<CheckConfig>,
+    /// Findings that are allowed.
+    pub allow: Vec<AllowConfig>,
     /// Labels of the export (Django model labels, keys of a table map) that are not restored, e.g. `sessions.session`.
     pub ignore_models: Vec<String>,
 }
@@ -41,6 +57,18 @@ pub struct RunConfig {
     /// The time zone (IANA name) of timestamps that carry none, where the column wants an instant. Without it such a
     /// value is an error on restore; rules about dates take it as UTC.
     pub timezone: Option<String>,
+    /// What a row comes to for which a condition is unknown, because a value is NULL: `count` (it is not judged, and counted), `fail` or `pass`.
+    pub unknown: Option<Unknown>,
+    /// How references of several columns with a NULL among them are judged, where neither the schema nor the rule says it.
+    #[serde(rename = "match")]
+    pub match_kind: Option<RuleMatch>,
+    /// Whether foreign keys, unique keys and CHECKs of which the database says that it has validated them are measured all the same: `nothing` (is
+    /// taken on trust, the default), or `validated`.
+    pub trust: Option<Trust>,
+    /// From which severity on findings make the exit code 1; `--fail-on` comes first.
+    pub fail_on: Option<FailOn>,
+    /// Columns whose values no report shows: `"email"`, `"users.email"`, `"*.password*"`.
+    pub mask: Vec<String>,
 }
 
 /// How a restore goes about it.
@@ -150,21 +178,34 @@ pub struct TableConfig {
     pub generic: Vec<GenericConfig>,
     /// Column -> the ids inside its JSON documents or arrays: `{ body = [{ path = "$..image", table = "images" }] }`.
     pub embedded_ids: BTreeMap<String, Vec<EmbeddedIdConfig>>,
-    /// Virtual references: `"customer_id -> customers.id"`, `"(tenant, no) -> stores(tenant, no)"`.
+    /// References that no foreign key declares: `"customer_id -> customers.id"`, `"(tenant, no) -> stores(tenant, no) match full"`,
+    /// `"coupon -> coupons.code where coupon != '' as ci"`.
     pub refs: Vec<String>,
+    /// Which rows count as there, where rows are marked as deleted and not removed: `"deleted_at is null"`. Rules about rows judge these alone.
+    pub live: Option<String>,
+    /// What a reference to a row that is not `live` is: `orphan` (an error), `warn`, or `ok`.
+    pub dead: Option<Dead>,
+    /// What no two rows may share: `"tenant_id, number"`, `"ci(trim(email)) where active"`, `"a, b nulls equal"`.
+    pub unique: Vec<String>,
     /// Column -> lowest value allowed: `min = { quantity = 0 }`. Numbers may be given as text to keep them exact.
     pub min: BTreeMap<String, Number>,
     /// Column -> highest value allowed.
     pub max: BTreeMap<String, Number>,
+    /// Column -> what its values must be greater than.
+    pub gt: BTreeMap<String, Number>,
+    /// Column -> what its values must be less than.
+    pub lt: BTreeMap<String, Number>,
     /// Date columns that must not lie after now, with optional slack: `"created_at"`, `"ordered_at +5m"`.
     pub past: Vec<String>,
+    /// Date columns that must not lie before now, with optional slack: `"expires_at"`, `"due_on +1d"`.
+    pub future: Vec<String>,
     /// Columns that every row has to fill in: not NULL, and if it is text, not blank.
     pub required: Vec<String>,
     /// Column -> the condition under which a row has to fill it in: `required_when = { shipped_at = "status = 'shipped'" }`.
     pub required_when: BTreeMap<String, String>,
-    /// Column -> the values that it may have: `in = { status = ["new", "paid"] }`. NULL is not judged.
+    /// Column -> the values that it may have: `in = { status = ["new", "paid"], currency = { table = "currencies.code" } }`. NULL is not judged.
     #[serde(rename = "in")]
-    pub one_of: BTreeMap<String, Vec<Scalar>>,
+    pub one_of: BTreeMap<String, Domain>,
     /// Column -> a regular expression that its whole text has to match: `match = { sku = '[A-Z]{3}-\d+' }`.
     #[serde(rename = "match")]
     pub matching: BTreeMap<String, String>,
@@ -174,6 +215,18 @@ pub struct TableConfig {
     pub rows: Vec<String>,
     /// Totals: `"total = sum(order_lines.quantity * order_lines.price) by order_id +- 0.01"`.
     pub totals: Vec<String>,
+    /// Spans that must not overlap, per group: `"room_id: starts_at..ends_at"`.
+    pub no_overlap: Vec<String>,
+    /// Columns that name another row of the same table, its parent, and must not lead back to the row itself.
+    pub acyclic: Vec<String>,
+    /// How many rows there must be: `">= 1000"`, `"between 10 and 20"`.
+    pub count: Option<String>,
+    /// A column of dates, the latest of which must be so recent: `"created_at within 26h"`.
+    pub fresh: Option<String>,
+    /// The column that says when a row was made or changed: what `--since` and "first ... last ..." in reports go by.
+    pub since: Option<String>,
+    /// Rules of this table are left out where the table is not there, or a column that they name; otherwise that is a mistake.
+    pub if_exists: bool,
 }
 
 /// How the values of a column are read.
@@ -386,10 +439,12 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// A reference to a column that does not exist.
-    #[error("[table.{table}] refs: {target} has no column {column:?}{}", suggestion(.nearest.as_deref()))]
+    #[error("[table.{table}] {key}: {target} has no column {column:?}{}", suggestion(.nearest.as_deref()))]
     UnknownTargetColumn {
         /// As written.
         table: String,
+        /// The configuration key.
+        key: String,
         /// The referenced table.
         target: String,
         /// As written.
@@ -466,6 +521,20 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+    /// A rule of its own, or a suppression, that does not fit.
+    #[error("[[{list}]] {name}: {why}")]
+    Entry {
+        /// `check` or `allow`.
+        list: &'static str,
+        /// Its place in the list, from 0.
+        at: usize,
+        /// Its id, or its number.
+        name: String,
+        /// The key concerned; empty where none is.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A short string that does not parse.
     #[error("[table.{table}] {key}: {text:?}: expected {expected}")]
     Syntax {
@@ -510,7 +579,7 @@ impl Config {
         for (id, table, config) in self.resolve_tables(catalog)? {
             for text in &config.refs {
                 match virtual_reference(catalog, id, table, text) {
-                    Ok(key) => added.push((id, key)),
+                    Ok(key) => added.extend(key.map(|key| (id, key))),
                     Err(error) => errors.push(error),
                 }
             }
@@ -550,8 +619,27 @@ pub fn require_column(
     })
 }
 
-/// Parses `cols -> table.col` or `(a, b) -> table(a, b)` against the catalog.
-fn virtual_reference(catalog: &Catalog, id: RelationId, table: &str, text: &str) -> Result<ForeignKey, ConfigError> {
+/// The part of a reference's text that names columns, and what follows it: `where`, `match`, `as`.
+fn plain_reference(text: &str) -> (&str, &str) {
+    let words = [" where ", " match ", " as "];
+    let end = words.iter().filter_map(|word| text.find(word)).min().unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// Parses `cols -> table.col` or `(a, b) -> table(a, b)` against the catalog. What holds under a condition, or between texts that are made alike
+/// first, is no foreign key: `None`.
+fn virtual_reference(
+    catalog: &Catalog,
+    id: RelationId,
+    table: &str,
+    text: &str,
+) -> Result<Option<ForeignKey>, ConfigError> {
+    let (text, rest) = plain_reference(text);
+    let match_kind = match rest.trim() {
+        "" | "match simple" => MatchKind::Simple,
+        "match full" => MatchKind::Full,
+        _ => return Ok(None),
+    };
     let syntax = || ConfigError::Syntax {
         table: table.to_owned(),
         key: "refs".to_owned(),
@@ -586,23 +674,24 @@ fn virtual_reference(catalog: &Catalog, id: RelationId, table: &str, text: &str)
             let names = referenced.columns.iter().map(|column| column.name.as_str());
             return Err(ConfigError::UnknownTargetColumn {
                 table: table.to_owned(),
+                key: "refs".to_owned(),
                 target: target.to_owned(),
                 column: column.clone(),
                 nearest: crate::suggest::nearest(column, names).map(str::to_owned),
             });
         }
     }
-    Ok(ForeignKey {
+    Ok(Some(ForeignKey {
         name: None,
         columns,
         referenced: catalog.relation(target_id).name.clone(),
         referenced_columns,
-        match_kind: MatchKind::Simple,
+        match_kind,
         on_delete: crate::ReferentialAction::NoAction,
         on_update: crate::ReferentialAction::NoAction,
         deferrability: crate::Deferrability::NotDeferrable,
         enforcement: Enforcement::Virtual,
-    })
+    }))
 }
 
 fn column_list(text: &str) -> Vec<String> {

@@ -6,7 +6,11 @@ pub mod dates;
 pub mod decimal;
 pub mod expression;
 pub mod fold;
+mod key;
 mod pattern;
+mod sql;
 
 pub use expression::{Expression, SyntaxError, Total, parse, parse_total};
+pub use key::{Part, encode};
 pub use pattern::Pattern;
+pub use sql::of_sql;

@@ -275,7 +275,7 @@ async fn stood_before(
     if failed.is_empty() {
         return Vec::new();
     }
-    let options = relink_validate::Options { started: now, now, samples_max: 0, only: None };
+    let options = relink_validate::Options { samples_max: 0, ..super::validate::options(now, config) };
     let again = |check: &relink_validate::Check| failed.iter().any(|failed| failed.id == check.id);
     let Ok(before) = validate::measure(url, config, &options, again, &mut |_| {}).await else { return Vec::new() };
     let as_many = |check: &&&relink_validate::CheckResult| {
@@ -369,7 +369,7 @@ async fn validation(
     let touched = applied.touched().to_vec();
     let connection = applied.connection();
     let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    let options = relink_validate::Options { started: now, now, samples_max: 20, only: Some(touched) };
+    let options = relink_validate::Options { only: Some(touched), ..super::validate::options(now, config) };
     let mut events = |event| validate::show(progress, &event);
     Ok(Some(relink_validate::run(connection, &catalog, &checks, &options, &mut events).await?))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use relink_db::{Access, TransactionKind};
 use relink_model::{RelationName, Severity};
-use relink_validate::{Check, CheckKind};
+use relink_validate::{Check, CheckKind, Compiled};
 use serde::Serialize;
 
 use crate::{
@@ -30,26 +30,28 @@ struct Expanded<'a> {
 pub(crate) async fn run(arguments: &RulesArguments) -> Result<Exit, Failure> {
     match &arguments.command {
         RulesCommand::Check(target) => {
-            let checks = plan(target).await?;
-            let rules = checks.iter().filter(|check| is_rule(check.kind)).count();
+            let (checks, _) = plan(target).await?;
+            let rules = checks.iter().filter(|check| check.is_rule()).count();
             super::print(&format!(
                 "{rules} rules fit; with the schema's own promises they make {} checks\n",
                 checks.len()
             ));
         }
         RulesCommand::Expand { target, format } => {
-            let checks = plan(target).await?;
+            let (checks, sql) = plan(target).await?;
             match format {
                 ReportFormat::Text => super::print(&listed(&checks)),
-                ReportFormat::Json => super::print_json(&checks.iter().map(expanded).collect::<Vec<_>>()),
+                ReportFormat::Json => {
+                    super::print_json(&checks.iter().zip(&sql).map(expanded).collect::<Vec<_>>());
+                }
             }
         }
     }
     Ok(Exit::Clean)
 }
 
-/// The checks that a validation of this database would make.
-async fn plan(target: &RulesTarget) -> Result<Vec<Check>, Failure> {
+/// The checks that a validation of this database would make, and how it would make them.
+async fn plan(target: &RulesTarget) -> Result<(Vec<Check>, Vec<Compiled>), Failure> {
     let url = super::database_url(target.url.as_deref(), "give its URL")?;
     let config = config::load(target.config.as_deref())?;
     let mut connection = super::connect(&url, Access::ReadOnly).await?;
@@ -57,28 +59,16 @@ async fn plan(target: &RulesTarget) -> Result<Vec<Check>, Failure> {
     let mut catalog = connection.introspect().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let checks = relink_validate::plan(&catalog, &config, connection.dialect()).map_err(Failure::Config)?;
+    let options = super::validate::options(super::validate::now(&config)?, &config);
+    let compiled = relink_validate::compile(&catalog, &checks, &options, connection.dialect());
     connection.rollback().await?;
     connection.close().await?;
-    Ok(checks)
+    Ok((checks, compiled))
 }
 
-/// Whether a check comes from the configuration and not from the schema.
-fn is_rule(kind: CheckKind) -> bool {
-    !matches!(
-        kind,
-        CheckKind::Ref
-            | CheckKind::Unique
-            | CheckKind::NotNull
-            | CheckKind::Check
-            | CheckKind::Type
-            | CheckKind::Trust
-            | CheckKind::Schema
-    )
-}
-
-fn expanded(check: &Check) -> Expanded<'_> {
-    let Check { id, kind, relation, columns, severity, message, sql, .. } = check;
-    Expanded { id, kind: *kind, relation, columns, severity: *severity, message, sql: sql.as_deref() }
+fn expanded<'a>((check, compiled): (&'a Check, &'a Compiled)) -> Expanded<'a> {
+    let Check { id, kind, relation, columns, severity, message, .. } = check;
+    Expanded { id, kind: *kind, relation, columns, severity: *severity, message, sql: compiled.sql.as_deref() }
 }
 
 fn listed(checks: &[Check]) -> String {

@@ -16,8 +16,7 @@ use crate::{
 pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     let url = super::database_url(arguments.url.as_deref(), "give its URL")?;
     let config = config::load(arguments.config.as_deref())?;
-    let options =
-        Options { started: Timestamp::now(), now: now(&config)?, samples_max: arguments.max_samples, only: None };
+    let options = Options { samples_max: arguments.max_samples, ..options(now(&config)?, &config) };
     let mut progress = Progress::new();
     let report = measure(&url, &config, &options, |_| true, &mut |event| show(&mut progress, &event)).await;
     progress.finish();
@@ -47,6 +46,12 @@ pub(crate) async fn measure(
     connection.rollback().await?;
     connection.close().await?;
     Ok(report)
+}
+
+/// How to validate, as the configuration says it.
+pub(crate) fn options(now: Timestamp, config: &Config) -> Options {
+    let timezone = config.run.timezone.clone();
+    Options { started: Timestamp::now(), timezone, ..Options::new(now, std::env::temp_dir()) }
 }
 
 /// The instant that counts as now.

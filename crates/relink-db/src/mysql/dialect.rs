@@ -282,6 +282,23 @@ impl Dialect for MySqlDialect {
         None
     }
 
+    fn text_literal(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    }
+
+    fn by_letter(&self, expression: &str, column: &Column) -> Option<String> {
+        match column.data_type.kind {
+            TypeKind::Text { .. } | TypeKind::Enum { .. } => {
+                Some(format!("CAST(CONVERT({expression} USING utf8mb4) AS BINARY)"))
+            }
+            _ => None,
+        }
+    }
+
+    fn has_print(&self, expression: &str) -> String {
+        format!("{expression} REGEXP '[!-~]'")
+    }
+
     fn blank(&self, alias: &str, column: &Column) -> Option<String> {
         match column.data_type.kind {
             // Both are zero as a number: the zero date, and the position of the label that stands for a value that is none

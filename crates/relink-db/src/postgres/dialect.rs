@@ -165,6 +165,21 @@ impl Dialect for PostgresDialect {
         format!("CAST(CAST(({expression}) AS text) AS numeric)")
     }
 
+    fn by_letter(&self, expression: &str, column: &Column) -> Option<String> {
+        match column.data_type.kind {
+            // Its blanks at the end come and go with the type.
+            TypeKind::Text { fixed: true, .. } => None,
+            TypeKind::Text { .. } | TypeKind::Enum { .. } => {
+                Some(format!("(CAST({expression} AS text) COLLATE \"C\")"))
+            }
+            _ => None,
+        }
+    }
+
+    fn has_print(&self, expression: &str) -> String {
+        format!("{expression} ~ ('[!-~]' COLLATE \"C\")")
+    }
+
     fn own_rows(&self, relation: &Relation) -> String {
         format!("{}{}", only(relation), self.quote_relation(&relation.name))
     }

@@ -136,10 +136,18 @@ impl Dialect for SqliteDialect {
         Some(format!("typeof({expression})"))
     }
 
-    fn plainly_before(&self, expression: &str, _ordinal: usize) -> Option<String> {
+    fn by_letter(&self, expression: &str, _: &Column) -> Option<String> {
+        Some(format!("{expression} COLLATE BINARY"))
+    }
+
+    fn has_print(&self, expression: &str) -> String {
+        format!("{expression} GLOB '*[!-~]*'")
+    }
+
+    fn plainly_before(&self, expression: &str, day: &str) -> Option<String> {
         // `date` gives the text's own first ten characters back only for a real date without an offset that moves the day.
         Some(format!(
-            "(typeof({expression}) = 'text' AND {expression} < ? AND date({expression}) = substr({expression}, 1, 10))"
+            "(typeof({expression}) = 'text' AND {expression} < '{day}' AND date({expression}) = substr({expression}, 1, 10))"
         ))
     }
 }

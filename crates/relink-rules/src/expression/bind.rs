@@ -119,6 +119,11 @@ impl Expression {
         if bound.kind == wanted { Ok(bound) } else { Err(self.is_no(wanted)) }
     }
 
+    /// Settles names and kinds of an expression that may be of any kind.
+    pub fn bind_any(&self, column: &dyn Fn(&Path) -> Option<Column>) -> Result<Bound, BindError> {
+        Binder { column }.bind(self, None)
+    }
+
     /// Calls `visit` with every column, left to right.
     pub fn columns<'a>(&'a self, visit: &mut dyn FnMut(&'a Path)) {
         match &self.node {
@@ -192,6 +197,18 @@ impl Bound {
                 }
             }
         }
+    }
+
+    /// Both conditions.
+    pub fn and(self, other: Self) -> Self {
+        Self::condition(BoundNode::And(Box::new(self), Box::new(other)))
+    }
+
+    /// Every row for which the condition does not hold, also where it is unknown.
+    pub fn negated(self) -> Self {
+        let unknown = Self::condition(BoundNode::IsNull(Box::new(self.clone())));
+        let not = Self::condition(BoundNode::Not(Box::new(self)));
+        Self::condition(BoundNode::Or(Box::new(unknown), Box::new(not)))
     }
 
     fn constant(datum: Datum, kind: Kind) -> Self {

@@ -1,6 +1,6 @@
 //! Values as expressions see them.
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 use jiff::{Timestamp, civil};
 use relink_model::Value;
 
@@ -46,7 +46,21 @@ impl Fault {
     }
 }
 
+impl From<BigDecimal> for Datum {
+    fn from(number: BigDecimal) -> Self {
+        Self::Number(number)
+    }
+}
+
 impl Datum {
+    /// A whole number; `None` where it is none.
+    pub fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => number.to_i64(),
+            _ => None,
+        }
+    }
+
     /// Reads a stored value as what the expression needs of it.
     pub fn read(value: &Value, kind: Kind) -> Result<Self, Fault> {
         match (kind, value) {

@@ -35,7 +35,7 @@ pub enum Judged {
 
 impl Bound {
     /// Judges a row; `value` gives the stored value of a column by its index.
-    pub fn judge(&self, at: &Moment, value: &dyn Fn(usize) -> Value) -> Judged {
+    pub fn judge<'r>(&self, at: &Moment, value: &dyn Fn(usize) -> &'r Value) -> Judged {
         match self.value(at, value) {
             Ok(Datum::Boolean(true)) => Judged::Holds,
             Ok(Datum::Boolean(false)) => Judged::Fails,
@@ -45,12 +45,12 @@ impl Bound {
     }
 
     /// The value for a row.
-    pub fn value(&self, at: &Moment, value: &dyn Fn(usize) -> Value) -> Result<Datum, Fault> {
+    pub fn value<'r>(&self, at: &Moment, value: &dyn Fn(usize) -> &'r Value) -> Result<Datum, Fault> {
         let of = |bound: &Self| bound.value(at, value);
         Ok(match &self.node {
             BoundNode::Constant(datum) => datum.clone(),
             BoundNode::Now => Datum::Instant(at.now),
-            BoundNode::Column(index) => Datum::read(&value(*index), self.kind)?,
+            BoundNode::Column(index) => Datum::read(value(*index), self.kind)?,
             BoundNode::Negative(a) => match of(a)? {
                 Datum::Number(number) => Datum::Number(-number),
                 Datum::Infinite(positive) => Datum::Infinite(!positive),
@@ -153,7 +153,7 @@ fn quotient(a: &BigDecimal, b: &BigDecimal) -> BigDecimal {
 }
 
 /// How two values of one kind compare; `None` where one of them is missing.
-fn ordering(a: &Datum, b: &Datum, at: &Moment) -> Option<Ordering> {
+pub fn ordering(a: &Datum, b: &Datum, at: &Moment) -> Option<Ordering> {
     match (a, b) {
         (Datum::Null, _) | (_, Datum::Null) => None,
         (Datum::Number(a), Datum::Number(b)) => Some(a.cmp(b)),
@@ -187,14 +187,14 @@ fn day(datum: &Datum, at: &Moment) -> Option<civil::Date> {
 
 /// Where a moment stands among all points in time: those past the last that there is come after it, in their own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+pub(crate) enum Place {
     Before(civil::DateTime),
     At(Timestamp),
     After(civil::DateTime),
 }
 
 /// The point in time of a moment.
-fn instant(datum: &Datum, at: &Moment) -> Option<Place> {
+pub(crate) fn instant(datum: &Datum, at: &Moment) -> Option<Place> {
     match datum {
         Datum::Instant(instant) => Some(Place::At(*instant)),
         Datum::Wall(wall) => Some(match at.zone.to_timestamp(*wall) {
@@ -206,11 +206,11 @@ fn instant(datum: &Datum, at: &Moment) -> Option<Place> {
     }
 }
 
-fn called(
+fn called<'r>(
     function: Function,
     arguments: &[Bound],
     at: &Moment,
-    value: &dyn Fn(usize) -> Value,
+    value: &dyn Fn(usize) -> &'r Value,
 ) -> Result<Datum, Fault> {
     if function == Function::Coalesce {
         for argument in arguments {
@@ -292,7 +292,7 @@ mod tests {
         let bound = bind(text, Kind::Boolean).unwrap_or_else(|error| panic!("{text}: {error:?}"));
         bound.judge(&moment(), &|index| {
             let named = values.iter().find(|(name, _)| *name == COLUMNS[index].0);
-            named.map_or(Value::Null, |(_, value)| value.clone())
+            named.map_or(&Value::Null, |(_, value)| value)
         })
     }
 
@@ -455,8 +455,11 @@ mod tests {
     #[test]
     fn an_amount_is_an_exact_number() {
         let bound = bind("n * m - 0.05", Kind::Number).expect("an amount");
-        let value = |index: usize| if index == 0 { text("0.1") } else { Value::Int(3) };
-        assert_eq!(bound.value(&moment(), &value), Ok(Datum::Number(decimal::parse("0.25").expect("a number"))));
+        let values = [text("0.1"), Value::Int(3)];
+        assert_eq!(
+            bound.value(&moment(), &|index| &values[index]),
+            Ok(Datum::Number(decimal::parse("0.25").expect("a number")))
+        );
         assert_eq!(bound.columns(), [(0, Kind::Number), (1, Kind::Number)]);
     }
 }

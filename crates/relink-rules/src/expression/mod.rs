@@ -6,8 +6,9 @@
 
 mod bind;
 mod datum;
-mod evaluate;
+pub(crate) mod evaluate;
 mod parse;
+mod rule;
 mod total;
 
 use std::ops::Range;
@@ -18,9 +19,13 @@ use serde::Serialize;
 pub use self::{
     bind::{BindError, Bound, BoundNode, Column, Kind},
     datum::{Datum, Fault},
-    evaluate::{Judged, Moment},
+    evaluate::{Judged, Moment, ordering},
     parse::parse,
-    total::{Total, parse_total},
+    rule::{
+        Alike, AmountBy, Bounds, Key, Reference, Spans, parse_amount_by, parse_bounds, parse_duration, parse_fresh,
+        parse_key, parse_reference, parse_spans,
+    },
+    total::{Sum, Tolerance, Total, parse_sum, parse_tolerance, parse_total},
 };
 use crate::{Pattern, fold::Fold};
 

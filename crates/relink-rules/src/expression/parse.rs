@@ -77,7 +77,8 @@ pub(super) enum What {
     Symbol(&'static str),
 }
 
-const SYMBOLS: &[&str] = &["<=", ">=", "<>", "!=", "=", "<", ">", "+", "-", "*", "/", "(", ")", ",", ".", "±"];
+const SYMBOLS: &[&str] =
+    &["<=", ">=", "<>", "!=", "->", "..", "=", "<", ">", "+", "-", "*", "/", "(", ")", ",", ".", "±", "%", ":"];
 
 fn tokens(text: &str) -> Result<Vec<Token>, SyntaxError> {
     let mut tokens = Vec::new();
@@ -101,6 +102,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, SyntaxError> {
             }
             c if c.is_ascii_digit() => {
                 let length = while_(&|c| c.is_ascii_digit() || c == '.');
+                let length = rest[..length].find("..").unwrap_or(length);
                 let number = decimal::parse(&rest[..length]);
                 (What::Number(number.ok_or_else(|| SyntaxError::at(text, at, "a number such as 0.01"))?), length)
             }
@@ -157,7 +159,7 @@ fn is_reserved(word: &str) -> bool {
     WORDS.iter().any(|reserved| word.eq_ignore_ascii_case(reserved))
 }
 
-fn is_word(what: &What, word: &str) -> bool {
+pub(super) fn is_word(what: &What, word: &str) -> bool {
     matches!(what, What::Word(found) if found.eq_ignore_ascii_case(word))
 }
 
@@ -247,6 +249,9 @@ fn quoted_symbol(symbol: &'static str) -> &'static str {
         ")" => "\")\" or an operator",
         "," => "\",\"",
         "=" => "\"=\"",
+        "->" => "\"->\"",
+        ".." => "\"..\"",
+        ":" => "\":\"",
         _ => "an operator",
     }
 }
@@ -266,7 +271,7 @@ pub(super) fn word<'a>(
     }
 }
 
-fn whole(input: &mut Input<'_>) -> Parsed<Expression> {
+pub(super) fn whole(input: &mut Input<'_>) -> Parsed<Expression> {
     expression(operand).prefix(prefix).infix(infix).postfix(postfix).parse_next(input)
 }
 

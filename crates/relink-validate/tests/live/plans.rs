@@ -3,7 +3,7 @@
 use relink_db::{Access, DatabaseUrl};
 use relink_model::config::Config;
 use relink_testkit::{TestDatabase, schema};
-use relink_validate::plan;
+use relink_validate::{Options, compile, plan};
 
 #[tokio::test]
 async fn every_kind_of_check_has_the_shape_that_its_database_runs_fast() {
@@ -22,7 +22,10 @@ async fn every_kind_of_check_has_the_shape_that_its_database_runs_fast() {
         let mut connection = relink_db::connect(&url, Access::ReadOnly).await.expect("connects");
         let catalog = connection.introspect().await.expect("introspects");
         let checks = plan(&catalog, &config, connection.dialect()).expect("plans");
-        let plan = serde_json::to_string_pretty(&checks).expect("serializes");
+        let now = "2026-11-20T12:00:00Z".parse().expect("an instant");
+        let options = Options::new(now, std::env::temp_dir());
+        let compiled = compile(&catalog, &checks, &options, connection.dialect());
+        let plan = serde_json::to_string_pretty(&compiled).expect("serializes");
         insta::assert_snapshot!(format!("plan_{}", database.dialect()), plan);
         connection.close().await.expect("closes");
     }

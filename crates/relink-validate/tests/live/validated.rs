@@ -27,7 +27,8 @@ pub(crate) async fn validate_with(
     let checks = plan(&catalog, &config, connection.dialect())?;
     connection.begin(TransactionKind::Snapshot).await.expect("begins");
     let now = config.run.now.as_deref().unwrap_or(NOW).parse().expect("an instant");
-    let options = Options { started: now, now, samples_max, only: None };
+    let options =
+        Options { samples_max, timezone: config.run.timezone.clone(), ..Options::new(now, std::env::temp_dir()) };
     let report = run(&mut *connection, &catalog, &checks, &options, &mut |_| {}).await.expect("runs");
     connection.rollback().await.expect("ends");
     connection.close().await.expect("closes");

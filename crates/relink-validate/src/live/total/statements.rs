@@ -1,16 +1,14 @@
 //! The SQL of totals.
 
+use relink_db::Dialect;
 use relink_model::{Column, ColumnType, Relation, TypeKind};
 
+use super::super::sql::{Shown, any_null, none_null, qualified};
 use super::pages::{self, line_columns};
-use super::rule::Resolved;
-use super::{Arithmetic, TotalProbe};
-use crate::plan::Planning;
-use crate::sql::{Shown, any_null, none_null, qualified};
+use super::{Arithmetic, Resolved, TotalProbe};
 use relink_rules::{decimal, expression::Path};
 
-pub(super) fn probe(planning: &Planning<'_>, resolved: &Resolved<'_>) -> (TotalProbe, String) {
-    let dialect = planning.dialect;
+pub(super) fn probe(dialect: &dyn Dialect, resolved: &Resolved<'_>) -> (TotalProbe, String) {
     let own = |relation: &Relation| dialect.own_rows(relation);
     let of_line = |names: &[String]| names.iter().map(|name| qualified(dialect, "l", name)).collect::<Vec<_>>();
     let (header, lines, by) = (own(resolved.header), own(resolved.lines), of_line(&resolved.by));
@@ -66,7 +64,7 @@ pub(super) fn probe(planning: &Planning<'_>, resolved: &Resolved<'_>) -> (TotalP
     let failing = format!("{body} WHERE ({missing}) OR ({differs})");
     let see = format!("SELECT c.*, {sum} AS sum_of_lines {failing}");
     if here {
-        let pages = pages::plan(planning, resolved, &shown, &total, &tolerance, &sums);
+        let pages = pages::plan(dialect, resolved, &shown, &total, &tolerance, &sums);
         let probe = TotalProbe {
             counts: format!("{head} {}", sums("")),
             null_lines,
@@ -101,6 +99,6 @@ pub(super) fn probe(planning: &Planning<'_>, resolved: &Resolved<'_>) -> (TotalP
 }
 
 /// The columns of the sum, as SQL under the lines' alias.
-fn null_columns(dialect: &dyn relink_db::Dialect, resolved: &Resolved<'_>) -> Vec<String> {
+fn null_columns(dialect: &dyn Dialect, resolved: &Resolved<'_>) -> Vec<String> {
     line_columns(&resolved.amount).iter().map(|name| qualified(dialect, "l", name)).collect()
 }

@@ -1,17 +1,15 @@
 //! Totals where the database has no exact decimals: headers and lines are read page by page and added up here.
 
 use bigdecimal::{BigDecimal, Zero};
-use relink_db::{Connection, DbError, DbErrorKind};
+use relink_db::{Connection, DbError, DbErrorKind, Dialect};
 use relink_model::Value;
 use serde::Serialize;
 
-use super::rule::Resolved;
-use super::{DIFFERS, MISSING, NO_NUMBER, complete, written};
-use crate::expression::{Expression, Operator};
-use crate::plan::Planning;
+use super::super::amount::{Expression, Operator};
+use super::super::run::{Found, sample};
+use super::super::sql::{Shown, qualified};
+use super::{DIFFERS, MISSING, NO_NUMBER, Resolved, complete, written};
 use crate::report::Sample;
-use crate::run::{Found, sample};
-use crate::sql::{Shown, qualified};
 use relink_rules::{decimal, expression::Path};
 
 /// Rows of headers and lines fetched at once.
@@ -42,20 +40,19 @@ pub(super) struct Pages {
 
 /// How headers and lines are read where the arithmetic is done here.
 pub(super) fn plan(
-    planning: &Planning<'_>,
+    dialect: &dyn Dialect,
     resolved: &Resolved<'_>,
     shown: &Shown,
     total: &str,
     tolerance: &str,
     sums: &dyn Fn(&str) -> String,
 ) -> Pages {
-    let dialect = planning.dialect;
     let line_names = line_columns(&resolved.amount);
     let of_line: Vec<String> = line_names.iter().map(|name| qualified(dialect, "l", name)).collect();
     let key: Vec<String> = resolved.header_key.iter().map(|name| qualified(dialect, "c", name)).collect();
     let by: Vec<String> = resolved.by.iter().map(|name| qualified(dialect, "l", name)).collect();
     let equal: Vec<String> = by.iter().zip(&key).map(|(line, header)| format!("{line} = {header}")).collect();
-    let (filter, from) = match doubtful(planning, resolved, total, tolerance) {
+    let (filter, from) = match doubtful(dialect, resolved, total, tolerance) {
         Some((columns, filter)) => (filter, sums(&columns)),
         None => ("1 = 1".to_owned(), format!("FROM {} AS c", dialect.own_rows(resolved.header))),
     };
@@ -94,13 +91,7 @@ pub(super) fn plan(
 
 /// Columns to sum per header, and a condition over them that is false only of headers that agree beyond doubt, whatever floats round to:
 /// those need not be read. `None` where every header has to be.
-fn doubtful(
-    planning: &Planning<'_>,
-    resolved: &Resolved<'_>,
-    total: &str,
-    tolerance: &str,
-) -> Option<(String, String)> {
-    let dialect = planning.dialect;
+fn doubtful(dialect: &dyn Dialect, resolved: &Resolved<'_>, total: &str, tolerance: &str) -> Option<(String, String)> {
     let line = |path: &Path| qualified(dialect, "l", path.last().expect("a path has a part"));
     // Without a tolerance the difference must be nothing, which floats alone cannot say. But where every number has few decimals, the exact
     // difference is a whole multiple of their smallest unit, so that less than half a unit is nothing.

@@ -2,26 +2,21 @@
 //! are judged and nothing is counted twice; arithmetic is exact, in the database where it has decimals, else here.
 
 mod pages;
-mod rule;
 mod statements;
 
 use bigdecimal::{BigDecimal, Zero};
-use relink_db::{Connection, DbError};
-use relink_model::config::{ConfigError, TableConfig};
-use relink_model::{RelationId, Value};
+use relink_db::{Connection, DbError, Dialect};
+use relink_model::{Catalog, Column, Relation, Value};
+use relink_rules::{Part, decimal, expression::BoundNode};
 use serde::Serialize;
 
 use self::pages::Pages;
-use self::rule::Rule;
-use crate::plan::{Check, Planning};
+use super::amount::Expression;
+use super::run::{Found, count, counts, sample, text};
+use super::sql::Shown;
+use crate::judge::{DIFFERS, MISSING, NO_NUMBER, null_lines_note, written};
+use crate::plan::test::SumsTest;
 use crate::report::Sample;
-use crate::run::{Found, count, counts, sample, text};
-use crate::sql::Shown;
-use relink_rules::decimal;
-
-const DIFFERS: &str = "differs from the sum of its lines";
-const MISSING: &str = "NULL although there are lines";
-const NO_NUMBER: &str = "not a number, in the total or in a line";
 
 /// What is asked of the database.
 #[derive(Clone, Debug, Serialize)]
@@ -45,21 +40,40 @@ enum Arithmetic {
     Here(Box<Pages>),
 }
 
-pub(crate) fn plan(
-    planning: &Planning<'_>,
-    id: RelationId,
-    table: &str,
-    config: &TableConfig,
-    checks: &mut Vec<Check>,
-    errors: &mut Vec<ConfigError>,
-) {
-    for text in &config.totals {
-        let rule = Rule { planning, id, table, text };
-        match rule.check() {
-            Ok(check) => checks.push(check),
-            Err(error) => errors.push(error),
-        }
-    }
+/// The names of a total, found in the catalog.
+pub(super) struct Resolved<'a> {
+    pub(super) header: &'a Relation,
+    pub(super) total: &'a Column,
+    pub(super) lines: &'a Relation,
+    /// The lines' columns that name the header, and the header's columns that they name, position for position.
+    pub(super) by: Vec<String>,
+    pub(super) header_key: Vec<String>,
+    pub(super) amount: Expression,
+    pub(super) tolerance: BigDecimal,
+}
+
+/// How a total is judged by SQL; `None` where only reading the rows can tell.
+pub(crate) fn compile(catalog: &Catalog, dialect: &dyn Dialect, test: &SumsTest) -> Option<(TotalProbe, String)> {
+    let right = test.right.as_ref().filter(|_| test.plain)?;
+    let (header, lines) = (catalog.relation(test.left.relation), catalog.relation(right.relation));
+    let BoundNode::Column(total) = test.left.amount.node else { return None };
+    let names = |relation: &Relation, parts: &[Part]| -> Option<Vec<String>> {
+        let name = |part: &Part| match part {
+            Part::Column { index, .. } => Some(relation.columns[*index].name.clone()),
+            Part::Expression(_) => None,
+        };
+        parts.iter().map(name).collect()
+    };
+    let resolved = Resolved {
+        header,
+        total: &header.columns[total],
+        lines,
+        by: names(lines, &right.key)?,
+        header_key: names(header, &test.left.key)?,
+        amount: Expression::of(&right.amount, lines)?,
+        tolerance: test.tolerance.amount.clone(),
+    };
+    Some(statements::probe(dialect, &resolved))
 }
 
 pub(crate) async fn run(
@@ -86,7 +100,7 @@ pub(crate) async fn run(
     if !probe.null_lines.is_empty() {
         let skipped = count(connection, &probe.null_lines, &[]).await?;
         if skipped > 0 {
-            found.notes.push(format!("{skipped} lines have no amount (NULL) and were left out of the sums"));
+            found.notes.push(null_lines_note(skipped));
         }
     }
     Ok(found)
@@ -122,9 +136,4 @@ fn complete(sample: &mut Sample, problem: &str, sum: Option<String>, difference:
         sample.values.insert("difference".to_owned(), Some(written(&difference)));
     }
     sample.problem = Some(problem.to_owned());
-}
-
-/// Without the zeros that a cast appends; at least as many decimals as the number needs.
-fn written(number: &BigDecimal) -> String {
-    decimal::plain(&number.normalized())
 }

@@ -3,8 +3,9 @@
 
 use relink_model::{Column, Enforcement, ForeignKey, Relation, Severity, TypeKind};
 
-use super::orphans::refers_to_columns;
-use crate::plan::{Census, Check, CheckKind, Planning, Probe, columns_id};
+use super::references::refers_to_columns;
+use super::test::Test;
+use super::{Check, CheckKind, Planning, columns_id};
 
 pub(crate) fn plan(planning: &Planning<'_>, relation: &Relation, checks: &mut Vec<Check>) {
     let mut untrusted = |subject: String, columns: &[String], message: String, help: &str| {
@@ -51,19 +52,11 @@ fn distrust(enforcement: Enforcement) -> Option<&'static str> {
 }
 
 fn stated(relation: &Relation, kind: CheckKind, id: String, columns: &[String], message: String, help: &str) -> Check {
-    Check {
-        id,
-        kind,
-        relation: relation.name.clone(),
-        columns: columns.to_vec(),
-        severity: Severity::Warning,
-        message,
-        why: None,
-        help: Some(help.to_owned()),
-        sql: None,
-        census: Census::default(),
-        probe: Probe::Stated,
-    }
+    let mut check = Check::of(id, kind, relation, columns, Test::Stated);
+    check.severity = Severity::Warning;
+    check.message = message;
+    check.help = Some(help.to_owned());
+    check
 }
 
 /// What is wrong with a key whatever the rows hold.

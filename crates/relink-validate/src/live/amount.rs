@@ -3,9 +3,10 @@
 //! Writes SQL, and evaluates exactly. It knows no catalog: whoever uses it resolves the names.
 
 use bigdecimal::BigDecimal;
+use relink_model::Relation;
 use relink_rules::{
     decimal,
-    expression::{Arithmetic, Node, Path},
+    expression::{Arithmetic, Bound, BoundNode, Datum, Path},
 };
 
 /// An arithmetic expression over columns.
@@ -33,18 +34,17 @@ pub(crate) enum Operator {
 }
 
 impl Expression {
-    /// Of an expression of the rules' language; an error is the place (bytes) of what an amount is not made of.
-    pub(crate) fn of(expression: &relink_rules::Expression) -> Result<Self, usize> {
-        let of = |expression: &relink_rules::Expression| Self::of(expression).map(Box::new);
-        Ok(match &expression.node {
-            Node::Group(inner) => Self::of(inner)?,
-            Node::Number(number) => Self::Number(number.clone()),
-            Node::Column(path) => Self::Column(path.clone()),
-            Node::Negative(operand) => Self::Negation(of(operand)?),
-            Node::Arithmetic(Arithmetic::Plus, a, b) => Self::Operation(Operator::Plus, of(a)?, of(b)?),
-            Node::Arithmetic(Arithmetic::Minus, a, b) => Self::Operation(Operator::Minus, of(a)?, of(b)?),
-            Node::Arithmetic(Arithmetic::Times, a, b) => Self::Operation(Operator::Times, of(a)?, of(b)?),
-            _ => return Err(expression.span.start),
+    /// Of an amount over a relation's columns; `None` where it is made of what SQL would round.
+    pub(crate) fn of(bound: &Bound, relation: &Relation) -> Option<Self> {
+        let of = |bound: &Bound| Self::of(bound, relation).map(Box::new);
+        Some(match &bound.node {
+            BoundNode::Constant(Datum::Number(number)) => Self::Number(number.clone()),
+            BoundNode::Column(index) => Self::Column(vec![relation.columns[*index].name.clone()]),
+            BoundNode::Negative(operand) => Self::Negation(of(operand)?),
+            BoundNode::Arithmetic(Arithmetic::Plus, a, b) => Self::Operation(Operator::Plus, of(a)?, of(b)?),
+            BoundNode::Arithmetic(Arithmetic::Minus, a, b) => Self::Operation(Operator::Minus, of(a)?, of(b)?),
+            BoundNode::Arithmetic(Arithmetic::Times, a, b) => Self::Operation(Operator::Times, of(a)?, of(b)?),
+            _ => return None,
         })
     }
 
@@ -112,10 +112,22 @@ impl Expression {
 
 #[cfg(test)]
 mod tests {
+    use relink_model::Column as Definition;
+    use relink_rules::expression::{Column, Kind};
+
     use super::*;
 
-    fn amount(text: &str) -> Result<Expression, usize> {
-        Expression::of(&relink_rules::parse_total(text).expect("parses").amount)
+    fn relation() -> Relation {
+        let column = |name: &str| Definition { name: name.to_owned(), ..Definition::default() };
+        Relation { columns: vec![column("a"), column("b"), column("c")], ..Relation::default() }
+    }
+
+    fn amount(text: &str) -> Option<Expression> {
+        let relation = relation();
+        let column =
+            |path: &Path| relation.column(&path[0]).map(|(index, _)| Column { index, kind: Some(Kind::Number) });
+        let bound = relink_rules::parse(text).expect("parses").bind(Kind::Number, &column).expect("binds");
+        Expression::of(&bound, &relation)
     }
 
     fn sql(text: &str) -> String {
@@ -124,23 +136,22 @@ mod tests {
 
     #[test]
     fn products_bind_tighter_and_signs_stay_readable_sql() {
-        assert_eq!(sql("t = sum(l.a - l.b * (1 - l.c)) by o"), "(l.a - (l.b * (1 - l.c)))");
-        assert_eq!(sql("t = sum(l.a + -l.b) by o"), "(l.a + (- l.b))");
-        assert_eq!(sql("t = sum(--l.a) by o"), "(- (- l.a))");
+        assert_eq!(sql("a - b * (1 - c)"), "(a - (b * (1 - c)))");
+        assert_eq!(sql("a + -b"), "(a + (- b))");
+        assert_eq!(sql("--a"), "(- (- a))");
     }
 
     #[test]
-    fn what_rounds_or_is_no_number_is_no_amount() {
-        assert_eq!(amount("t = sum(l.a / 2) by o"), Err(8));
-        assert_eq!(amount("t = sum(l.a + round(l.b)) by o"), Err(14));
-        assert_eq!(amount("t = sum('5') by o"), Err(8));
+    fn what_rounds_is_left_to_exact_arithmetic() {
+        assert_eq!(amount("a / 2"), None);
+        assert_eq!(amount("a + round(b)"), None);
     }
 
     #[test]
     fn evaluates_exactly_and_null_makes_null() {
-        let amount = amount("t = sum(l.a * l.b - 0.05) by o").expect("an amount");
+        let amount = amount("a * b - 0.05").expect("an amount");
         let value =
-            |a: &'static str| move |path: &Path| if path[1] == "a" { decimal::parse(a) } else { decimal::parse("3") };
+            |a: &'static str| move |path: &Path| if path[0] == "a" { decimal::parse(a) } else { decimal::parse("3") };
         assert_eq!(amount.evaluate(&value("0.1")), decimal::parse("0.25"));
         assert_eq!(amount.evaluate(&value("none")), None);
     }

@@ -1,0 +1,218 @@
+//! Entries that are sorted once all of them are there, in memory and, beyond its share, in a temporary file.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// How much memory one log may take, and where the rest goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    /// Bytes of one log at most.
+    pub(crate) bytes: usize,
+    /// The folder for temporary files.
+    pub(crate) folder: Arc<PathBuf>,
+}
+
+/// Something that a log sorts.
+pub(crate) trait Entry: Ord + Send + Sync + Sized {
+    /// About how many bytes it takes in memory.
+    fn size(&self) -> usize;
+    /// Writes it.
+    fn write(&self, to: &mut Vec<u8>);
+    /// Reads what [`Entry::write`] wrote; `None` where that cannot be.
+    fn read(from: &mut &[u8]) -> Option<Self>;
+}
+
+/// A key and the row that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) hash: u128,
+    /// Which side it is on, where there are two.
+    pub(crate) side: u8,
+    pub(crate) ordinal: u64,
+}
+
+impl Entry for Key {
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.hash.to_le_bytes());
+        to.push(self.side);
+        to.extend_from_slice(&self.ordinal.to_le_bytes());
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            hash: u128::from_le_bytes(take(from)?),
+            side: u8::from_le_bytes(take(from)?),
+            ordinal: u64::from_le_bytes(take(from)?),
+        })
+    }
+}
+
+/// The next bytes.
+pub(crate) fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, rest) = from.split_first_chunk::<N>()?;
+    *from = rest;
+    Some(*bytes)
+}
+
+/// A text, after its length.
+pub(crate) fn write_text(text: &str, to: &mut Vec<u8>) {
+    to.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    to.extend_from_slice(text.as_bytes());
+}
+
+/// What [`write_text`] wrote.
+pub(crate) fn read_text(from: &mut &[u8]) -> Option<String> {
+    let length = u32::from_le_bytes(take(from)?) as usize;
+    let (text, rest) = from.split_at_checked(length)?;
+    *from = rest;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+/// Entries on their way to being sorted.
+#[derive(Debug)]
+pub(crate) struct Log<E> {
+    memory: Memory,
+    entries: Vec<E>,
+    bytes: usize,
+    runs: Vec<std::fs::File>,
+}
+
+impl<E: Entry> Log<E> {
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self { memory, entries: Vec::new(), bytes: 0, runs: Vec::new() }
+    }
+
+    /// Adds entries.
+    pub(crate) fn extend(&mut self, entries: Vec<E>) -> io::Result<()> {
+        self.bytes += entries.iter().map(Entry::size).sum::<usize>();
+        if self.entries.is_empty() {
+            self.entries = entries;
+        } else {
+            self.entries.extend(entries);
+        }
+        if self.bytes > self.memory.bytes { self.spill() } else { Ok(()) }
+    }
+
+    /// Sorts what is in memory and writes it away.
+    fn spill(&mut self) -> io::Result<()> {
+        rayon::slice::ParallelSliceMut::par_sort_unstable(self.entries.as_mut_slice());
+        let file = tempfile::tempfile_in(self.memory.folder.as_path())?;
+        let mut writer = BufWriter::new(file);
+        let mut bytes = Vec::new();
+        for entry in self.entries.drain(..) {
+            bytes.clear();
+            entry.write(&mut bytes);
+            writer.write_all(&(bytes.len() as u32).to_le_bytes())?;
+            writer.write_all(&bytes)?;
+        }
+        let mut file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        self.runs.push(file);
+        self.bytes = 0;
+        Ok(())
+    }
+
+    /// All entries in their order.
+    pub(crate) fn sorted(mut self) -> io::Result<Sorted<E>> {
+        rayon::slice::ParallelSliceMut::par_sort_unstable(self.entries.as_mut_slice());
+        let mut sorted = Sorted { memory: self.entries.into_iter(), runs: Vec::new(), heads: BinaryHeap::new() };
+        for run in self.runs {
+            sorted.runs.push(BufReader::new(run));
+        }
+        if !sorted.runs.is_empty() {
+            for source in 0..=sorted.runs.len() {
+                sorted.refill(source)?;
+            }
+        }
+        Ok(sorted)
+    }
+}
+
+/// Entries in their order.
+pub(crate) struct Sorted<E> {
+    memory: std::vec::IntoIter<E>,
+    runs: Vec<BufReader<std::fs::File>>,
+    /// The next entry of each source: the runs, then the memory.
+    heads: BinaryHeap<Reverse<(E, usize)>>,
+}
+
+impl<E: Entry> Sorted<E> {
+    fn refill(&mut self, source: usize) -> io::Result<()> {
+        let next = match self.runs.get_mut(source) {
+            None => self.memory.next(),
+            Some(run) => read_entry(run)?,
+        };
+        self.heads.extend(next.map(|entry| Reverse((entry, source))));
+        Ok(())
+    }
+
+    /// The next entry.
+    pub(crate) fn next(&mut self) -> io::Result<Option<E>> {
+        if self.runs.is_empty() {
+            return Ok(self.memory.next());
+        }
+        let Some(Reverse((entry, source))) = self.heads.pop() else { return Ok(None) };
+        self.refill(source)?;
+        Ok(Some(entry))
+    }
+}
+
+fn read_entry<E: Entry>(run: &mut BufReader<std::fs::File>) -> io::Result<Option<E>> {
+    let mut length = [0; 4];
+    match run.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    run.read_exact(&mut bytes)?;
+    let entry = E::read(&mut bytes.as_slice());
+    entry.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a temporary file was changed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_the_memory_is_sorted_all_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for bytes in [1_000_000, 100, 1] {
+            let memory = Memory { bytes, folder: Arc::new(folder.path().to_owned()) };
+            let mut log = Log::new(memory);
+            let mut expected = Vec::new();
+            for piece in 0..7_u64 {
+                let key = |at: u64| Key {
+                    hash: u128::from((at * 7_919 + piece * 31) % 97),
+                    side: (at % 2) as u8,
+                    ordinal: at,
+                };
+                let entries: Vec<Key> = (0..50).map(key).collect();
+                expected.extend_from_slice(&entries);
+                log.extend(entries).expect("written");
+            }
+            expected.sort_unstable();
+            let mut sorted = log.sorted().expect("sorted");
+            let mut found = Vec::new();
+            while let Some(entry) = sorted.next().expect("read") {
+                found.push(entry);
+            }
+            assert_eq!(found, expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_an_error_and_loses_nothing_in_silence() {
+        let memory = Memory { bytes: 1, folder: Arc::new(PathBuf::from("/nonexistent/folder")) };
+        let mut log = Log::new(memory);
+        assert!(log.extend(vec![Key { hash: 1, side: 0, ordinal: 1 }]).is_err());
+    }
+}

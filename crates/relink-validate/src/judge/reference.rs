@@ -1,0 +1,128 @@
+//! References without a row that they refer to; or, of rows that count as deleted, with one.
+
+use std::io;
+
+use super::{
+    Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, key_of,
+    log::{Key, Log},
+};
+use crate::plan::test::{Matching, ReferenceTest};
+
+/// The side of referenced rows, which comes first among equal keys.
+const REFERENCED: u8 = 0;
+/// The side of references.
+const REFERENCING: u8 = 1;
+
+/// Keys listed with their number of rows, at most.
+const FREQUENT_MAX: usize = 10;
+
+/// Some parts of a reference are NULL, and others are not.
+pub(crate) const HALF_NULL: &str = "half of the key is NULL";
+
+/// Compares references with what they refer to.
+pub(super) struct References {
+    test: ReferenceTest,
+    setting: Setting,
+    log: Log<Key>,
+    outcome: Outcome,
+    /// Rows that fail whatever the other relation holds.
+    failed: Vec<Wrong>,
+}
+
+impl References {
+    pub(super) fn new(test: ReferenceTest, setting: Setting) -> Self {
+        let log = Log::new(setting.memory.clone());
+        Self { test, setting, log, outcome: Outcome::default(), failed: Vec::new() }
+    }
+}
+
+impl Evaluator for References {
+    fn feeds(&self) -> Vec<Feed> {
+        let test = &self.test;
+        let referencing = Feed::new(test.relation, &[&test.parts], &[test.filter.as_ref()]);
+        let referenced = |target| Feed::new(target, &[&test.target_parts], &[test.target_filter.as_ref()]);
+        std::iter::once(referencing).chain(test.target.map(referenced)).collect()
+    }
+
+    fn look(&self, feed: usize, ordinal: u64, row: View<'_>, notes: &mut Notes) {
+        let at = &self.setting.at;
+        if feed == 1 {
+            if concerns(self.test.target_filter.as_ref(), row, at)
+                && let Ok(KeyOf::Whole(hash)) = key_of(&self.test.target_parts, row, at)
+            {
+                notes.keys.push(Key { hash, side: REFERENCED, ordinal });
+            }
+            return;
+        }
+        if !concerns(self.test.filter.as_ref(), row, at) {
+            notes.not_judged += 1;
+            return;
+        }
+        let parts = self.test.parts.len();
+        match key_of(&self.test.parts, row, at) {
+            Ok(KeyOf::Whole(hash)) => notes.keys.push(Key { hash, side: REFERENCING, ordinal }),
+            Ok(KeyOf::Nulls { nulls, .. }) if nulls < parts && self.test.matching == Matching::Full => {
+                notes.wrong.push(Wrong { feed, ordinal, problem: Some(HALF_NULL.to_owned()), ..Wrong::default() });
+            }
+            Ok(KeyOf::Nulls { .. }) => notes.not_judged += 1,
+            Err(fault) => {
+                notes.wrong.push(Wrong { feed, ordinal, problem: Some(fault.problem), ..Wrong::default() });
+            }
+        }
+    }
+
+    fn absorb(&mut self, feed: usize, notes: Notes) -> io::Result<()> {
+        if feed == 0 {
+            self.outcome.total += notes.total;
+            self.outcome.not_judged += notes.not_judged;
+            self.failed.extend(notes.wrong);
+        }
+        self.log.extend(notes.keys)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Outcome> {
+        let Self { test, setting, log, mut outcome, mut failed } = *self;
+        outcome.failed_distinct = failed.len() as u64;
+        let mut sorted = log.sorted()?;
+        let (mut last, mut found) = (None, false);
+        let mut keys = 0;
+        // Rows of the key that fails at present: the first one, and how many.
+        let mut counted: Option<(u64, u64)> = None;
+        let mut frequent: Vec<(u64, u64)> = Vec::new();
+        while let Some(key) = sorted.next()? {
+            if last != Some(key.hash) {
+                outcome.failed_distinct += u64::from(counted.is_some());
+                frequent.extend(counted.take());
+                (last, found) = (Some(key.hash), false);
+                keys += u64::from(key.side == REFERENCING);
+            }
+            if key.side == REFERENCED {
+                found = true;
+            } else if found == test.dead {
+                let (_, rows) = counted.get_or_insert((key.ordinal, 0));
+                *rows += 1;
+                failed.push(Wrong { ordinal: key.ordinal, ..Wrong::default() });
+            }
+            // Bounded: only the most frequent ones are wanted.
+            if frequent.len() > 100_000 {
+                keep_most_frequent(&mut frequent);
+            }
+        }
+        outcome.failed_distinct += u64::from(counted.is_some());
+        frequent.extend(counted);
+        keep_most_frequent(&mut frequent);
+        outcome.frequent = frequent;
+        outcome.judged_distinct = Some(keys);
+        failed.sort_unstable_by_key(|wrong| wrong.ordinal);
+        for wrong in failed {
+            outcome.fail(wrong, setting.wrong_max);
+        }
+        Ok(outcome)
+    }
+}
+
+/// Of keys with their rows the most frequent, by their number, then in the order of the rows.
+fn keep_most_frequent(frequent: &mut Vec<(u64, u64)>) {
+    frequent.sort_unstable_by_key(|(ordinal, rows)| (std::cmp::Reverse(*rows), *ordinal));
+    frequent.truncate(FREQUENT_MAX);
+}

@@ -1,0 +1,117 @@
+//! Two tables that should hold the same rows.
+
+use std::io;
+
+use super::{
+    Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, hash, key_of,
+    log::{Key, Log},
+};
+use crate::plan::test::SameTest;
+
+/// Compares rows by their key, then by their content.
+pub(super) struct Same {
+    test: SameTest,
+    setting: Setting,
+    /// Key, and the row's place; `side` is the feed.
+    keys: Log<Key>,
+    /// The hash of the content by place: the ordinal's bytes hashed, so that both logs can be sorted alike.
+    contents: [Vec<u128>; 2],
+    outcome: Outcome,
+    nameless: Vec<Wrong>,
+}
+
+impl Same {
+    pub(super) fn new(test: SameTest, setting: Setting) -> Self {
+        let keys = Log::new(setting.memory.clone());
+        Self {
+            test,
+            setting,
+            keys,
+            contents: [Vec::new(), Vec::new()],
+            outcome: Outcome::default(),
+            nameless: Vec::new(),
+        }
+    }
+}
+
+impl Evaluator for Same {
+    fn feeds(&self) -> Vec<Feed> {
+        let feed = |at: usize| {
+            let side = &self.test.sides[at];
+            Feed::new(side.relation, &[&side.key, &side.content], &[side.filter.as_ref()])
+        };
+        vec![feed(0), feed(1)]
+    }
+
+    fn look(&self, feed: usize, ordinal: u64, row: View<'_>, notes: &mut Notes) {
+        let (side, at) = (&self.test.sides[feed], &self.setting.at);
+        let mut bytes = Vec::new();
+        for part in &side.content {
+            if !part.write(at, &|column| row.get(column), &mut bytes).unwrap_or(false) {
+                bytes.push(b'0');
+            }
+        }
+        notes.values.push(hash(&bytes));
+        if !concerns(side.filter.as_ref(), row, at) {
+            notes.not_judged += 1;
+            return;
+        }
+        match key_of(&side.key, row, at) {
+            Ok(KeyOf::Whole(hash)) => notes.keys.push(Key { hash, side: feed as u8, ordinal }),
+            _ => notes.wrong.push(Wrong {
+                feed,
+                ordinal,
+                problem: Some("its key is not whole".to_owned()),
+                ..Wrong::default()
+            }),
+        }
+    }
+
+    fn absorb(&mut self, feed: usize, notes: Notes) -> io::Result<()> {
+        if feed == 0 {
+            self.outcome.total += notes.total;
+            self.outcome.not_judged += notes.not_judged;
+        }
+        self.nameless.extend(notes.wrong);
+        self.contents[feed].extend(notes.values);
+        self.keys.extend(notes.keys)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Outcome> {
+        let Self { test, setting, keys, contents, mut outcome, nameless: mut wrong } = *self;
+        let content = |key: &Key| contents[usize::from(key.side)].get(key.ordinal as usize).copied();
+        let mut sorted = keys.sorted()?;
+        let mut next = sorted.next()?;
+        while let Some(first) = next {
+            let mut of_key = [Vec::new(), Vec::new()];
+            let mut entry = Some(first);
+            while let Some(found) = entry.filter(|found| found.hash == first.hash) {
+                of_key[usize::from(found.side)].push(found);
+                entry = sorted.next()?;
+            }
+            next = entry;
+            let [left, right] = &of_key;
+            let mut fail = |key: &Key, problem: String| {
+                let feed = usize::from(key.side);
+                wrong.push(Wrong { feed, ordinal: key.ordinal, problem: Some(problem), ..Wrong::default() });
+            };
+            for pair in left.iter().zip(right) {
+                if content(pair.0) != content(pair.1) {
+                    fail(pair.0, format!("differs from the row of {}", test.names[1]));
+                }
+            }
+            for key in left.iter().skip(right.len()) {
+                fail(key, format!("is not in {}", test.names[1]));
+            }
+            for key in right.iter().skip(left.len()) {
+                fail(key, format!("is in {} only", test.names[1]));
+            }
+        }
+        wrong.sort_unstable_by_key(|wrong| (wrong.feed, wrong.ordinal));
+        outcome.failed_distinct = wrong.len() as u64;
+        for wrong in wrong {
+            outcome.fail(wrong, setting.wrong_max);
+        }
+        Ok(outcome)
+    }
+}

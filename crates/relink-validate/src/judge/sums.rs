@@ -1,0 +1,373 @@
+//! Amounts per key that have to be equal: totals and the sums of their lines, stock and the sum of its movements, what has to come to nothing.
+
+use std::{cmp::Ordering, io};
+
+use bigdecimal::{BigDecimal, RoundingMode, Zero as _};
+use relink_model::config::{NoLines, NullLeft, Rounding};
+use relink_rules::{decimal, expression::Datum};
+
+use super::{
+    Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong,
+    amount::Exact,
+    concerns, key_of,
+    log::{self, Log, read_text, take, write_text},
+};
+use crate::plan::test::{Side, SumsTest};
+
+/// What is wrong with a total that is not the sum.
+pub(crate) const DIFFERS: &str = "differs from the sum of its lines";
+/// A total that is NULL beside lines.
+pub(crate) const MISSING: &str = "NULL although there are lines";
+/// Text, NaN or an infinity among the numbers.
+pub(crate) const NO_NUMBER: &str = "not a number, in the total or in a line";
+/// A header without lines.
+pub(crate) const NO_LINES: &str = "there are no lines";
+/// A line without an amount, where that counts.
+pub(crate) const NULL_LINE: &str = "a line has no amount";
+/// A group that has to come to nothing.
+pub(crate) const NOT_ZERO: &str = "does not come to zero";
+
+/// The amount of one row.
+#[derive(Clone, Debug)]
+pub(super) enum Amount {
+    Null,
+    /// Text, NaN, an infinity, a division by zero.
+    Faulty,
+    /// And what it would be, were it rounded elsewhere.
+    Number(Exact, Option<Exact>),
+}
+
+/// The amount of a row, by its key.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    hash: u128,
+    /// 0: left, 1: right.
+    side: u8,
+    ordinal: u64,
+    amount: Amount,
+}
+
+impl Entry {
+    fn place(&self) -> (u128, u8, u64) {
+        (self.hash, self.side, self.ordinal)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl log::Entry for Entry {
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.hash.to_le_bytes());
+        to.push(self.side);
+        to.extend_from_slice(&self.ordinal.to_le_bytes());
+        match &self.amount {
+            Amount::Null => to.push(0),
+            Amount::Faulty => to.push(1),
+            Amount::Number(number, other) => {
+                to.push(if other.is_some() { 3 } else { 2 });
+                for number in std::iter::once(number).chain(other) {
+                    write_text(&decimal::plain(&number.number()), to);
+                }
+            }
+        }
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let hash = u128::from_le_bytes(take(from)?);
+        let side = u8::from_le_bytes(take(from)?);
+        let ordinal = u64::from_le_bytes(take(from)?);
+        let number = |from: &mut &[u8]| decimal::parse(&read_text(from)?).map(|number| Exact::of(&number));
+        let amount = match u8::from_le_bytes(take(from)?) {
+            0 => Amount::Null,
+            1 => Amount::Faulty,
+            2 => Amount::Number(number(from)?, None),
+            _ => Amount::Number(number(from)?, Some(number(from)?)),
+        };
+        Some(Self { hash, side, ordinal, amount })
+    }
+}
+
+/// Compares amounts per key.
+pub(super) struct Sums {
+    test: SumsTest,
+    setting: Setting,
+    log: Log<Entry>,
+    /// Rows of the left side.
+    total: u64,
+    outside: u64,
+    /// Rows of the right side without an amount.
+    null_lines: u64,
+}
+
+/// What the rows of one key come to on one side.
+#[derive(Default)]
+struct Summed {
+    rows: u64,
+    nulls: u64,
+    faulty: bool,
+    sum: Option<Exact>,
+    other: Option<Exact>,
+}
+
+impl Summed {
+    fn add(&mut self, amount: &Amount) {
+        self.rows += 1;
+        match amount {
+            Amount::Null => self.nulls += 1,
+            Amount::Faulty => self.faulty = true,
+            Amount::Number(number, other) => {
+                self.sum.get_or_insert(Exact::ZERO).add(number);
+                if let Some(other) = other {
+                    self.other.get_or_insert(Exact::ZERO).add(other);
+                }
+            }
+        }
+    }
+
+    fn number(&self) -> BigDecimal {
+        self.sum.as_ref().map_or_else(BigDecimal::zero, Exact::number)
+    }
+}
+
+/// What the comparison of one key comes to.
+enum Compared {
+    Fine,
+    NotJudged,
+    Wrong { problem: &'static str, sum: Option<BigDecimal>, difference: Option<BigDecimal>, elsewhere: bool },
+}
+
+impl Sums {
+    pub(super) fn new(test: SumsTest, setting: Setting) -> Self {
+        let log = Log::new(setting.memory.clone());
+        Self { test, setting, log, total: 0, outside: 0, null_lines: 0 }
+    }
+
+    fn side(&self, feed: usize) -> &Side {
+        if feed == 0 { &self.test.left } else { self.test.right.as_ref().unwrap_or(&self.test.left) }
+    }
+}
+
+impl SumsTest {
+    fn rounded(&self, number: BigDecimal) -> BigDecimal {
+        match self.digits {
+            Some(digits) => number.with_scale_round(digits, mode(self.rounding)),
+            None => number,
+        }
+    }
+
+    /// Whether two amounts are as near as the rule wants them.
+    pub(crate) fn agrees(&self, difference: &BigDecimal, sum: &BigDecimal) -> bool {
+        let limit = if self.tolerance.percent {
+            sum.abs() * &self.tolerance.amount / BigDecimal::from(100)
+        } else {
+            self.tolerance.amount.clone()
+        };
+        difference.abs() <= limit
+    }
+
+    fn compare(&self, left: &Summed, right: &Summed) -> Compared {
+        let wrong = |problem| Compared::Wrong { problem, sum: None, difference: None, elsewhere: false };
+        if left.faulty || right.faulty {
+            return wrong(NO_NUMBER);
+        }
+        if self.right.is_none() {
+            let sum = left.number();
+            return if self.agrees(&sum, &sum) {
+                Compared::Fine
+            } else {
+                Compared::Wrong { problem: NOT_ZERO, sum: None, difference: Some(sum), elsewhere: false }
+            };
+        }
+        if self.null_lines_fail && right.nulls > 0 {
+            return wrong(NULL_LINE);
+        }
+        if right.rows == 0 {
+            match self.no_lines {
+                NoLines::Zero => {}
+                NoLines::Skip => return Compared::NotJudged,
+                NoLines::Finding => return wrong(NO_LINES),
+            }
+        }
+        let sum = self.rounded(right.number());
+        if left.sum.is_none() && !self.left.summed {
+            match self.null_left {
+                _ if right.rows == 0 => return Compared::NotJudged,
+                NullLeft::Finding => {
+                    return Compared::Wrong { problem: MISSING, sum: Some(sum), difference: None, elsewhere: false };
+                }
+                NullLeft::Skip => return Compared::NotJudged,
+                NullLeft::Zero => {}
+            }
+        }
+        let number = left.number();
+        let difference = &number - &sum;
+        if self.agrees(&difference, &sum) {
+            return Compared::Fine;
+        }
+        let elsewhere = right.other.as_ref().is_some_and(|other| {
+            // Rounded per line where the rule rounds the sum, and the other way round.
+            let other = other.number().with_scale_round(self.other_digits, mode(self.rounding));
+            self.agrees(&(&number - &other), &other)
+        });
+        Compared::Wrong { problem: DIFFERS, sum: Some(sum), difference: Some(difference), elsewhere }
+    }
+}
+
+fn mode(rounding: Rounding) -> RoundingMode {
+    match rounding {
+        Rounding::HalfUp => RoundingMode::HalfUp,
+        Rounding::HalfEven => RoundingMode::HalfEven,
+        Rounding::Down => RoundingMode::Down,
+    }
+}
+
+impl Evaluator for Sums {
+    fn feeds(&self) -> Vec<Feed> {
+        let feed = |side: &Side| {
+            Feed::new(side.relation, &[&side.key], &[Some(&side.amount), side.filter.as_ref(), side.other.as_ref()])
+        };
+        std::iter::once(feed(&self.test.left)).chain(self.test.right.as_ref().map(feed)).collect()
+    }
+
+    fn look(&self, feed: usize, ordinal: u64, row: View<'_>, notes: &mut Notes) {
+        let (side, at) = (self.side(feed), &self.setting.at);
+        let value = |column: usize| row.get(column);
+        let key = match key_of(&side.key, row, at) {
+            Ok(KeyOf::Whole(hash)) if concerns(side.filter.as_ref(), row, at) => hash,
+            // A group may be one of those without a value.
+            Ok(KeyOf::Nulls { hash, .. }) if self.test.right.is_none() && concerns(side.filter.as_ref(), row, at) => {
+                hash
+            }
+            _ => {
+                notes.not_judged += 1;
+                return;
+            }
+        };
+        let number = |bound: &relink_rules::expression::Bound| match bound.value(at, &value) {
+            Ok(Datum::Null) => Ok(None),
+            Ok(Datum::Number(number)) => Ok(Some(Exact::of(&number))),
+            _ => Err(()),
+        };
+        let amount = match number(&side.amount) {
+            Ok(None) => Amount::Null,
+            Ok(Some(found)) => {
+                let other = side.other.as_ref().and_then(|other| number(other).ok().flatten());
+                Amount::Number(found, other)
+            }
+            Err(()) => Amount::Faulty,
+        };
+        notes.amounts.push(Entry { hash: key, side: feed as u8, ordinal, amount });
+    }
+
+    fn absorb(&mut self, feed: usize, notes: Notes) -> io::Result<()> {
+        if feed == 0 {
+            self.total += notes.total;
+            self.outside += notes.not_judged;
+        } else {
+            let null = |entry: &&Entry| matches!(entry.amount, Amount::Null);
+            self.null_lines += notes.amounts.iter().filter(null).count() as u64;
+        }
+        self.log.extend(notes.amounts)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Outcome> {
+        let Self { test, setting, log, total, outside, null_lines } = *self;
+        let mut outcome = Outcome { total, not_judged: outside, ..Outcome::default() };
+        let mut sorted = log.sorted()?;
+        let mut wrong: Vec<Wrong> = Vec::new();
+        let (mut difference, mut elsewhere, mut groups) = (BigDecimal::zero(), 0_u64, 0_u64);
+        let mut next = sorted.next()?;
+        while let Some(first) = next {
+            let hash = first.hash;
+            let mut lefts: Vec<(u64, Summed)> = Vec::new();
+            let mut right = Summed::default();
+            let mut entry = Some(first);
+            while let Some(found) = entry.take_if(|found| found.hash == hash) {
+                if found.side == 1 {
+                    right.add(&found.amount);
+                } else {
+                    if lefts.is_empty() || !test.left.summed {
+                        lefts.push((found.ordinal, Summed::default()));
+                    }
+                    if let Some((_, summed)) = lefts.last_mut() {
+                        summed.add(&found.amount);
+                    }
+                }
+                entry = sorted.next()?;
+            }
+            next = entry;
+            groups += lefts.len() as u64;
+            for (ordinal, left) in lefts {
+                match test.compare(&left, &right) {
+                    Compared::Fine => {}
+                    Compared::NotJudged => outcome.not_judged += 1,
+                    Compared::Wrong { problem, sum, difference: off, elsewhere: fits } => {
+                        elsewhere += u64::from(fits);
+                        let mut beside = Vec::new();
+                        if test.right.is_some() {
+                            beside.push((test.sum_name.to_owned(), sum.as_ref().map(written)));
+                        }
+                        if let Some(off) = &off {
+                            beside.push(("difference".to_owned(), Some(written(off))));
+                            difference += off.abs();
+                        }
+                        let problem = Some(test.problem_name(problem));
+                        wrong.push(Wrong { feed: 0, ordinal, problem, group: None, beside });
+                    }
+                }
+            }
+        }
+        if test.left.summed {
+            // Judged by group, not by row.
+            outcome.total = groups;
+            outcome.not_judged = 0;
+        }
+        wrong.sort_unstable_by_key(|wrong| wrong.ordinal);
+        outcome.failed_distinct = wrong.len() as u64;
+        for wrong in wrong {
+            outcome.fail(wrong, setting.wrong_max);
+        }
+        if null_lines > 0 {
+            outcome.notes.push(null_lines_note(null_lines));
+        }
+        if elsewhere > 0 {
+            outcome.notes.push(format!("{elsewhere} of them agree if {}", test.elsewhere));
+        }
+        if !difference.is_zero() {
+            outcome.difference = Some(written(&difference));
+        }
+        Ok(outcome)
+    }
+}
+
+/// What is said of lines without an amount.
+pub(crate) fn null_lines_note(lines: u64) -> String {
+    format!("{lines} lines have no amount (NULL) and were left out of the sums")
+}
+
+/// Without zeros at the end.
+pub(crate) fn written(number: &BigDecimal) -> String {
+    decimal::plain(&number.normalized())
+}

@@ -1,0 +1,16 @@
+//! The engine for live databases: what SQL is sure to judge as the rules do is pushed down, the rest is read and judged here.
+
+mod amount;
+mod compile;
+mod duplicates;
+mod orphans;
+mod push;
+mod reader;
+mod run;
+mod sql;
+mod total;
+
+pub use self::{
+    compile::{Census, Compiled, Probe},
+    run::{Event, Options, compile, run},
+};
