@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use relink_model::{Config, suggest};
-use relink_restore::profile::{self, Profile};
+use relink_records::profile::{self, Profile};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 

@@ -50,6 +50,34 @@ pub struct Capabilities {
     pub bulk_load: bool,
 }
 
+impl Capabilities {
+    /// Those of no database: whatever the declared types allow is held, and kept as it is. For values that are judged by their columns alone.
+    pub fn permissive() -> Self {
+        Self {
+            enforces_types: true,
+            enforces_length: true,
+            transactional_ddl: true,
+            defers_any_foreign_key: true,
+            defers_declared: true,
+            owner_can_make_deferrable: true,
+            can_suspend_foreign_keys: true,
+            suspending_needs_owner: false,
+            checks_each_row: false,
+            stores_temporals_as_text: false,
+            floats_hold_specials: true,
+            temporals_hold_infinity: true,
+            json_is_text: false,
+            has_booleans: true,
+            text_holds_nul: true,
+            statement_failure_keeps_transaction: true,
+            years: (i16::MIN, i16::MAX),
+            parameters_max: usize::MAX,
+            disables_triggers: true,
+            bulk_load: false,
+        }
+    }
+}
+
 /// A dialect: capabilities, quoting, and the SQL shapes that are fast on this database.
 pub trait Dialect: Send + Sync {
     /// `sqlite`, `postgres` or `mysql`: names files and snapshots; nobody branches on it.

@@ -7,21 +7,20 @@ use std::{
 };
 
 use relink_export::{Fields, JsonKind, LabelId, RawJson, Record};
-use relink_model::{Catalog, Column, RelationId, TypeKind, Value};
+use relink_model::{AllowDrift, Catalog, Column, RelationId, TypeKind, Value};
+use relink_records::{
+    By, JoinField, LabelTarget, Mapping, NaturalReference, NoNaturalKey, Prepared, Reader,
+    coerce::{self, How, describe},
+};
 
 pub(crate) use crate::shape::Shape;
 use crate::{
     code,
-    coerce::{self, How, Rules, describe},
-    drift::{By, Look, Note},
+    drift::{Look, Note},
     index::{IndexId, IndexRegistry},
-    key::Ordinal,
-    mapping::{JoinField, LabelTarget, Mapping, NoNaturalKey},
-    memory::Position,
-    natural::{self, NaturalReference},
+    memory::{Ordinal, Position},
     selection::{LeftOut, Selected},
     shape::{SlotSource, Target},
-    transform,
 };
 
 /// What stands in one column of a row.
@@ -148,13 +147,14 @@ pub(crate) struct Decoder {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) registry: Arc<IndexRegistry>,
     pub(crate) mapping: Arc<Mapping>,
-    pub(crate) rules: Rules,
-    /// By relation and column.
-    ways: Vec<Vec<How>>,
+    /// How values are read.
+    pub(crate) reader: Reader,
     /// What the selection asks for.
     pub(crate) selected: Selected,
     /// Records that it leaves out.
     pub(crate) left_out: LeftOut,
+    /// What may be left out.
+    pub(crate) allow_drift: AllowDrift,
     shapes: RwLock<Shapes>,
 }
 
@@ -169,26 +169,26 @@ impl Decoder {
         catalog: Arc<Catalog>,
         registry: Arc<IndexRegistry>,
         mapping: Arc<Mapping>,
-        rules: Rules,
-        ways: Vec<Vec<How>>,
+        reader: Reader,
         selected: Selected,
+        allow_drift: AllowDrift,
     ) -> Self {
         Self {
             catalog,
             registry,
             mapping,
-            rules,
-            ways,
+            reader,
             selected,
             left_out: LeftOut::default(),
+            allow_drift,
             shapes: RwLock::default(),
         }
     }
 
     /// The relation that records of a label go to.
     pub(crate) fn relation_of(&self, label: LabelId) -> Option<RelationId> {
-        match self.mapping.labels[label.index()] {
-            LabelTarget::Relation(relation) => Some(relation),
+        match self.mapping.target(label) {
+            LabelTarget::Relation(relation) => Some(*relation),
             _ => None,
         }
     }
@@ -266,9 +266,7 @@ impl Decoder {
 
     /// What the export holds for a column that the database computes; what does not fit is kept as its text, and will differ.
     fn computed(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> Value {
-        let definition = &self.catalog.relation(relation).columns[column];
-        coerce::coerce(json, definition, self.how(relation, column), &self.rules)
-            .unwrap_or_else(|_| Value::Text(json.compact()))
+        self.reader.value(json, relation, column).unwrap_or_else(|_| Value::Text(json.compact()))
     }
 
     fn decode_pk(&self, pk: &RawJson<'_>, shape: &Shape, cells: &mut [Cell], heard: &mut Heard) {
@@ -301,41 +299,29 @@ impl Decoder {
         let Some(recipe) = &shape.recipes[slot] else { return self.plain_cell(json, shape, slot, field, heard) };
         let (relation, column) = (shape.relation, shape.columns[slot]);
         let definition = &self.catalog.relation(relation).columns[column];
-        let changed = transform::apply(&recipe.steps, json, |at| heard.changed(relation, column, By::Step(at)));
-        let text = match changed {
-            Ok(text) => text,
+        let changed = &mut |relation, column, by| heard.changed(relation, column, by);
+        let text = match self.reader.prepare(recipe, json, relation, column, changed) {
+            Ok(Prepared::AsItIs) => return self.plain_cell(json, shape, slot, field, heard),
+            Ok(Prepared::Default(value)) => return Cell::Value(value),
+            Ok(Prepared::Changed(text)) => text,
             Err(unfit) => {
                 heard.problems.push(unfit_value(json, definition, field, unfit));
                 heard.unfit(json, column, definition);
                 return Cell::Bad;
             }
         };
-        let value = match text.as_deref().map(|text| RawJson::parse(text, usize::MAX)) {
-            Some(Ok(value)) => value,
-            Some(Err(error)) => {
+        let value = match RawJson::parse(&text, usize::MAX) {
+            Ok(value) => value,
+            Err(error) => {
                 heard.problems.push(problem(code::UNFIT_VALUE, field, json, error.to_string(), None));
                 return Cell::Bad;
             }
-            None => *json,
         };
-        let default = recipe.default.as_ref().filter(|_| !definition.nullable);
-        if let Some(default) = default {
-            let null = value.is_null() || {
-                let how = self.how(relation, column);
-                coerce::coerce(&value, definition, how, &self.rules).is_ok_and(|value| value.is_null())
-            };
-            if null {
-                heard.changed(relation, column, By::Default);
-                return Cell::Value(default.clone());
-            }
-        }
         let known = heard.problems.len();
         let cell = self.plain_cell(&value, shape, slot, field, heard);
-        if text.is_some() {
-            for problem in &mut heard.problems[known..] {
-                problem.offset = Some(json.offset());
-                problem.message = format!("{}, which the configuration makes of {}", problem.message, shown(json));
-            }
+        for problem in &mut heard.problems[known..] {
+            problem.offset = Some(json.offset());
+            problem.message = format!("{}, which the configuration makes of {}", problem.message, shown(json));
         }
         cell
     }
@@ -356,14 +342,14 @@ impl Decoder {
                 return self.natural(json, reference.target, field, heard);
             }
         }
-        let how = self.how(shape.relation, shape.columns[slot]);
-        if how.reading.is_none() && coerce::is_json_in_text(json, column, &self.rules) {
+        let how = self.reader.how(shape.relation, shape.columns[slot]);
+        if how.reading.is_none() && coerce::is_json_in_text(json, column, self.reader.rules()) {
             let message =
                 format!("{} goes into JSON column {} as a string that holds JSON text", shown(json), column.name);
             let help = format!("if the document itself is meant: read = {{ {} = \"json-text\" }}", column.name);
             heard.problems.push(problem(code::JSON_IN_TEXT, field, json, message, Some(help)));
         }
-        match coerce::coerce(json, column, how, &self.rules) {
+        match self.reader.value(json, shape.relation, shape.columns[slot]) {
             // The database's own number, or rather the one that relink allots in its stead.
             Ok(Value::Null) if self.is_numbered_key(shape.relation, shape.columns[slot]) => Cell::Allotted,
             Ok(Value::Null) if !column.nullable && !column.is_numbered() => {
@@ -381,11 +367,6 @@ impl Decoder {
         }
     }
 
-    /// How the values of a column are read.
-    pub(crate) fn how(&self, relation: RelationId, column: usize) -> How {
-        self.ways[relation.index()][column]
-    }
-
     /// Whether a column is the whole primary key, and numbered.
     fn is_numbered_key(&self, relation: RelationId, column: usize) -> bool {
         let relation = self.catalog.relation(relation);
@@ -397,7 +378,9 @@ impl Decoder {
         let name = &self.catalog.relation(target).name;
         let elements: Vec<RawJson<'_>> = json.elements().collect();
         let read = match self.mapping.natural_key(target, elements.len()) {
-            Ok(key) => natural::read(key, &elements, &self.mapping, &self.catalog, &self.rules, &mut heard.notes)
+            Ok(key) => self
+                .reader
+                .natural(key, &elements, &mut |relation, column, by| heard.changed(relation, column, by))
                 .map_err(|why| (code::UNFIT_VALUE, format!("{} {why}", shown(json)), None)),
             Err(why) => {
                 let reason = match why {
@@ -440,12 +423,13 @@ impl Decoder {
             return self.natural(json, join.target, Some(field), heard);
         }
         let column = &self.catalog.relation(join.target).columns[join.target_referenced];
-        let steps = self.mapping.recipes.of(join.join, join.target_column).map_or(&[][..], |recipe| &recipe.steps);
-        let changed = transform::apply(steps, json, |at| heard.changed(join.join, join.target_column, By::Step(at)));
+        let recipe = self.reader.recipe(join.join, join.target_column);
+        let changed = recipe
+            .map_or(Ok(None), |recipe| recipe.pass(json, &mut |by| heard.changed(join.join, join.target_column, by)));
         let read = changed.and_then(|text| match text.as_deref().map(|text| RawJson::parse(text, usize::MAX)) {
-            Some(Ok(value)) => coerce::coerce(&value, column, How::default(), &self.rules),
+            Some(Ok(value)) => coerce::coerce(&value, column, How::default(), self.reader.rules()),
             Some(Err(error)) => Err(coerce::Unfit { why: error.to_string(), help: None }),
-            None => coerce::coerce(json, column, How::default(), &self.rules),
+            None => coerce::coerce(json, column, How::default(), self.reader.rules()),
         });
         match read {
             Ok(Value::Null) => {
@@ -473,7 +457,7 @@ impl Decoder {
         if let Some(shape) = shapes.known.get(&key) {
             return Arc::clone(shape);
         }
-        let LabelTarget::Relation(relation) = self.mapping.labels[label.index()] else {
+        let LabelTarget::Relation(relation) = *self.mapping.target(label) else {
             unreachable!("records of labels without a relation are not decoded")
         };
         let shape = Arc::new(self.make_shape(relation, key.2.clone(), key.1));

@@ -11,13 +11,17 @@ use std::{
 use relink_db::{Capabilities, Connection, DbError, DbErrorKind, Dialect, JOURNAL, NumberingState, TransactionKind};
 use relink_export::{Format, FormatFamily, Index, Source};
 use relink_graph::{Abilities, LoadOrder};
-use relink_model::{Catalog, Config, Counts, Relation, RelationId, ServerInfo, Strategy, config::ConfigError};
+use relink_model::{Catalog, ColumnType, Config, Counts, RelationId, ServerInfo, Strategy, config::ConfigError};
+use relink_records::{
+    Mapping, Reader,
+    coerce::Rules,
+    profile::{Profile, Profiles},
+};
 
 use crate::{
     Error, Event, Options, Phase, Selection, account,
     apply::Loaded,
     clear, code,
-    coerce::{How, Rules},
     decode::Decoder,
     drift::Drift,
     findings::{Findings, finding},
@@ -26,18 +30,15 @@ use crate::{
     journal::{self, Identity, Resumed},
     labels::{self, Assigned},
     load::{self, Load},
-    mapping::Mapping,
     options::Policies,
     plan::{self, Plan, Step},
     polymorphic,
     prescan::{Scanner, Survey},
     privileges,
-    profile::{Profile, Profiles},
     rejects::{self, Closing, Rejected},
     report::{ExportFacts, IgnoredLabel, LeftOutBy, NaturalKeyFact, REPORT_VERSION, RelationReport, Report, Status},
     selection::Selected,
     state::State,
-    transform::Recipes,
     verify::Pass,
 };
 
@@ -304,24 +305,23 @@ async fn run(
     let catalog = Arc::new(catalog);
 
     let django = request.source.format().family() == FormatFamily::Django;
-    let mut registry = IndexRegistry::of(&catalog);
     let profiles = Profiles::new(request.profiles, &request.config.profiles, &catalog).map_err(Error::Config)?;
     let labels = &request.index.labels;
-    let mut mapping =
-        Mapping::new(&catalog, &mut registry, request.config, &profiles, labels, django).map_err(Error::Config)?;
-    let rules = Rules {
-        capabilities: connection.dialect().capabilities().clone(),
-        django,
-        timezone: time_zone(request.config)?,
-    };
-    let ways = ways_to_read(&catalog, &mapping, connection.dialect());
-    mapping.recipes = Recipes::new(&catalog, request.config, &rules, &ways).map_err(Error::Config)?;
-    mapping.allow_drift = request.options.allow_drift;
-    let selected =
-        Selected::new(&request.options.selection, &catalog, labels, &mapping.labels).map_err(Error::Config)?;
+    let mapping = Mapping::new(&catalog, request.config, &profiles, labels, django).map_err(Error::Config)?;
+    let mapping = Arc::new(mapping);
+    let mut registry = IndexRegistry::of(&catalog);
+    registry.add_mapping(&catalog, &mapping);
+    let dialect = connection.dialect();
+    let rules = Rules::new(dialect.capabilities().clone(), django, request.config)
+        .map_err(|error| Error::Config(vec![error]))?;
+    let exactness = |data_type: &ColumnType| dialect.exactness(data_type);
+    let reader = Reader::new(Arc::clone(&catalog), Arc::clone(&mapping), request.config, rules, exactness)
+        .map_err(Error::Config)?;
+    let selected = Selected::new(&request.options.selection, &catalog, labels, &mapping).map_err(Error::Config)?;
     selected.check(connection, &catalog).await?;
-    let (registry, mapping) = (Arc::new(registry), Arc::new(mapping));
-    let decoder = Arc::new(Decoder::new(Arc::clone(&catalog), registry, mapping, rules, ways, selected));
+    let allow_drift = request.options.allow_drift;
+    let decoder =
+        Arc::new(Decoder::new(Arc::clone(&catalog), Arc::new(registry), mapping, reader, selected, allow_drift));
     let Assigned { runs, mut ignored, findings: early, present } = labels::assign(&decoder, request)?;
     let tables = request.config.resolve_tables(&catalog).map_err(Error::Config)?;
     let policies = Arc::new(Policies::new(request.options, catalog.relations.len(), &tables));
@@ -550,12 +550,6 @@ async fn open(
     Ok(Some((format!("{what} {}", script.name), empty)))
 }
 
-fn time_zone(config: &Config) -> Result<Option<jiff::tz::TimeZone>, Error> {
-    let Some(name) = &config.run.timezone else { return Ok(None) };
-    let unknown = |_| Error::Config(vec![ConfigError::TimeZone { name: name.clone() }]);
-    jiff::tz::TimeZone::get(name).map(Some).map_err(unknown)
-}
-
 /// What the foreign-key graph needs to know of a database.
 pub fn abilities(capabilities: &Capabilities) -> Abilities {
     Abilities {
@@ -566,20 +560,6 @@ pub fn abilities(capabilities: &Capabilities) -> Abilities {
         suspending_needs_owner: capabilities.suspending_needs_owner,
         checks_each_row: capabilities.checks_each_row,
     }
-}
-
-/// What is particular to each column of each relation.
-fn ways_to_read(catalog: &Catalog, mapping: &Mapping, dialect: &dyn Dialect) -> Vec<Vec<How>> {
-    let of_relation = |(id, relation): (RelationId, &Relation)| {
-        let columns = relation.columns.iter().enumerate();
-        columns
-            .map(|(at, column)| How {
-                reading: mapping.reading(id, at),
-                exactness: dialect.exactness(&column.data_type),
-            })
-            .collect()
-    };
-    catalog.iter().map(of_relation).collect()
 }
 
 fn make_plan(

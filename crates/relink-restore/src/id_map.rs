@@ -5,13 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use relink_export::{Run, Source};
 use relink_model::{Catalog, RelationId, Value};
+use relink_records::Key;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
     decode::{Cell, Decoder, Row},
     index::{IndexId, IndexRegistry},
-    key::{Key, Ordinal},
+    memory::Ordinal,
+    polymorphic::Follower,
     prescan::joins,
     state::{Resolution, State},
     stream,
@@ -139,7 +141,7 @@ fn moved(decoder: &Decoder, state: &State, row: &Row) -> Vec<MovedId> {
         keys.extend(ids.map(|id| (field.target, index, vec![id.clone()])));
     }
     if let Some(polymorphic) = mapping.polymorphic(row.shape.relation) {
-        let ids = polymorphic.ids((state, registry, catalog), row);
+        let ids = Follower { polymorphic, state, registry, catalog }.ids(row);
         keys.extend(ids.into_iter().map(|(target, index, id)| (target, index, vec![id])));
     }
     let entry = |(target, index, given): (RelationId, IndexId, Vec<Value>)| {

@@ -1,8 +1,7 @@
 //! The sets of columns by which rows of a relation are found: primary keys, unique keys, referenced columns, natural keys.
 
 use relink_model::{Catalog, RelationId, UniqueKey};
-
-use crate::key::Comparison;
+use relink_records::{Comparison, IdColumn, KeyPart, Mapping, NaturalKey};
 
 /// Names an [`IndexSpec`] in its [`IndexRegistry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,8 +99,48 @@ impl IndexRegistry {
         registry
     }
 
+    /// Adds what references by natural key and lists go by: the columns of the natural keys, and the pairs of the join tables.
+    pub(crate) fn add_mapping(&mut self, catalog: &Catalog, mapping: &Mapping) {
+        for key in mapping.all_natural_keys() {
+            self.add_natural_key(catalog, key);
+        }
+        for (id, _) in catalog.iter() {
+            if let Some(key) = mapping.identity(id) {
+                // A tree's rows are told apart by their paths.
+                let index = self.of_natural_key(key);
+                self.specs[index.0].roles.identity = true;
+            }
+        }
+        // The pairs of join tables tell whether a row of a list is there already, whatever else is unique in them.
+        for field in mapping.list_fields(catalog) {
+            let pair = [field.source_column, field.target_column];
+            if self.find(field.join, &pair).is_none() && self.find(field.join, &[pair[1], pair[0]]).is_none() {
+                self.add(catalog, field.join, pair.to_vec());
+            }
+        }
+    }
+
+    fn add_natural_key(&mut self, catalog: &Catalog, key: &NaturalKey) {
+        for part in &key.parts {
+            if let KeyPart::Through { through, .. } = part {
+                self.add_natural_key(catalog, &through.key);
+            }
+        }
+        self.add(catalog, key.relation, key.columns.clone());
+    }
+
+    /// The index over a natural key's own columns.
+    pub(crate) fn of_natural_key(&self, key: &NaturalKey) -> IndexId {
+        self.find(key.relation, &key.columns).expect("the natural keys of the mapping have been added")
+    }
+
+    /// The index over the column whose values ids are.
+    pub(crate) fn of_ids(&self, ids: IdColumn) -> IndexId {
+        self.find(ids.relation, &[ids.column]).expect("primary keys and referenced columns have an index")
+    }
+
     /// The index over these columns, made if it is not there.
-    pub(crate) fn add(&mut self, catalog: &Catalog, relation: RelationId, columns: Vec<usize>) -> IndexId {
+    fn add(&mut self, catalog: &Catalog, relation: RelationId, columns: Vec<usize>) -> IndexId {
         match self.find(relation, &columns) {
             Some(index) => index,
             None => self.push(catalog, relation, columns, None),
@@ -133,11 +172,6 @@ impl IndexRegistry {
     pub(crate) fn find(&self, relation: RelationId, columns: &[usize]) -> Option<IndexId> {
         let over = |index: &IndexId| self.specs[index.0].columns == columns && self.specs[index.0].predicate.is_none();
         self.by_relation[relation.index()].iter().copied().find(over)
-    }
-
-    /// Marks an index as what identifies its relation's rows.
-    pub(crate) fn mark_identity(&mut self, index: IndexId) {
-        self.specs[index.0].roles.identity = true;
     }
 
     pub(crate) fn spec(&self, index: IndexId) -> &IndexSpec {

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use relink_export::Run;
 use relink_model::{AllowDrift, RelationId, config::ConfigError};
+use relink_records::LabelTarget;
 
 use crate::{
     Error, Request, code,
     decode::Decoder,
     findings::{Findings, finding},
-    mapping::LabelTarget,
     report::{IgnoredLabel, LeftOutBy},
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Assigned {
 }
 
 pub(crate) fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<Assigned, Error> {
-    let named = decoder.mapping.labels.iter().filter_map(|target| match target {
+    let named = decoder.mapping.targets().iter().filter_map(|target| match target {
         LabelTarget::Relation(relation) if decoder.selected.takes(*relation) => Some(*relation),
         _ => None,
     });
@@ -35,7 +35,7 @@ pub(crate) fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<Assigne
     let mut findings = Findings::new(request.source.clone());
     for run in &request.index.runs {
         let label = &request.index.labels[run.label.index()];
-        match &decoder.mapping.labels[run.label.index()] {
+        match decoder.mapping.target(run.label) {
             LabelTarget::Relation(relation) if decoder.selected.takes(*relation) => {
                 runs[relation.index()].push(run.clone());
             }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use relink_db::{Connection, DbError, Lookup, ResultRow};
 use relink_model::Value;
-
-use crate::key::{Comparison, Key};
+use relink_records::{Comparison, Key};
 
 /// What a lookup found.
 pub(crate) struct Found {

@@ -6,13 +6,13 @@ use relink_db::Capabilities;
 use relink_export::Run;
 use relink_graph::{Cycle, EdgeRef, LoadOrder, Way, WayKind};
 use relink_model::{Catalog, RelationId, RelationName};
+use relink_records::{JoinField, Mapping};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    key::Ordinal,
     load,
-    mapping::{JoinField, Mapping},
+    memory::Ordinal,
     notes,
     rows::{self, RowEdges, RowId, RowOrder},
     selection::LeftOut,

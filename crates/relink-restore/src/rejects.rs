@@ -9,6 +9,7 @@ use std::{
 use relink_db::DbErrorKind;
 use relink_export::{LabelId, Run, Source};
 use relink_model::{Finding, OnDangling, RelationId, RelationName};
+use relink_records::{JoinField, Polymorphic};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,10 +19,8 @@ use crate::{
     code,
     decode::{Cell, Decoder, Row},
     findings::{Findings, Handling, Spot, finding},
-    key::Ordinal,
-    mapping::JoinField,
-    memory::Position,
-    polymorphic::{Polymorphic, nulled_key},
+    memory::{Ordinal, Position},
+    polymorphic::{Follower, nulled_key},
     prescan::{
         joins::{self, Context, Element, Joining},
         nullable_slots,
@@ -292,7 +291,8 @@ impl Closing<'_> {
         let Decoder { registry, mapping, catalog, .. } = self.decoder.as_ref();
         let id = row.shape.relation;
         let (own, relation) = (state.relation(id), catalog.relation(id));
-        let records = mapping.polymorphic(id).map(|polymorphic| polymorphic.records((state, registry, catalog), row));
+        let records = |polymorphic| Follower { polymorphic, state, registry, catalog }.records(row);
+        let records = mapping.polymorphic(id).map(records);
         for led in records.into_iter().flatten() {
             let key = led.generic.map(|generic| nulled_key(relation, generic));
             let is_null = key.is_some_and(|key| own.nulled.contains(&(row.ordinal, key)));

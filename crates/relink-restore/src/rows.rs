@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use relink_graph::EdgeRef;
 use relink_model::RelationId;
 
-use crate::key::Ordinal;
+use crate::memory::Ordinal;
 
 /// A row of a component, by relation and ordinal.
 pub(crate) type RowId = (RelationId, Ordinal);

@@ -7,8 +7,9 @@ use std::{
 
 use relink_db::{Connection, DbErrorKind};
 use relink_model::{Catalog, RelationId, config::ConfigError, suggest};
+use relink_records::{LabelTarget, Mapping};
 
-use crate::{Error, key::Ordinal, mapping::LabelTarget, options::Selection};
+use crate::{Error, memory::Ordinal, options::Selection};
 
 const SAVEPOINT: &str = "relink_condition";
 
@@ -43,12 +44,12 @@ impl Selected {
         selection: &Selection,
         catalog: &Catalog,
         labels: &[String],
-        targets: &[LabelTarget],
+        mapping: &Mapping,
     ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let by_label = |name: &str| {
             let at = labels.iter().position(|label| label.eq_ignore_ascii_case(name))?;
-            match targets[at] {
+            match mapping.targets()[at] {
                 LabelTarget::Relation(relation) => Some(relation),
                 _ => None,
             }

@@ -14,9 +14,9 @@ use crate::{
     Error,
     decode::{Cell, Decoder, Row, Shape},
     findings::Spot,
-    key::Ordinal,
+    memory::Ordinal,
     plan::Step,
-    polymorphic::{in_form_of, nulled_key},
+    polymorphic::{Follower, in_form_of, nulled_key},
     prescan::nullable_slots,
     state::{Resolution, State},
 };
@@ -173,6 +173,7 @@ pub(crate) fn settle(
 fn follow_polymorphic(decoder: &Decoder, state: &State, row: &mut Row) {
     let shape = Arc::clone(&row.shape);
     let Some(polymorphic) = decoder.mapping.polymorphic(shape.relation) else { return };
+    let follower = Follower { polymorphic, state, registry: &decoder.registry, catalog: &decoder.catalog };
     let relation = decoder.catalog.relation(shape.relation);
     let nulled = &state.relation(shape.relation).nulled;
     for slot in &shape.generics {
@@ -181,7 +182,7 @@ fn follow_polymorphic(decoder: &Decoder, state: &State, row: &mut Row) {
             continue;
         }
         // The type is told by what the export gives, which `follow` keeps beside the value that it becomes.
-        let resolved = polymorphic.resolve(state, &decoder.registry, &decoder.catalog, row, *slot);
+        let resolved = follower.resolve(row, *slot);
         if let Some((_, Resolution::Record(_, Some(mut value)) | Resolution::Target(Some(mut value)))) = resolved
             && let Some(old) = row.given_value(slot.id_slot)
         {
@@ -194,8 +195,7 @@ fn follow_polymorphic(decoder: &Decoder, state: &State, row: &mut Row) {
             continue;
         }
         let Some(value) = row.cells[slot].value() else { continue };
-        let context = (state, decoder.registry.as_ref(), decoder.catalog.as_ref());
-        let followed = polymorphic.follow_embedded(context, *column, value, &mut Vec::new(), &mut Vec::new());
+        let followed = follower.follow_embedded(*column, value, &mut Vec::new(), &mut Vec::new());
         if let Some(followed) = followed {
             row.cells[slot] = Cell::Value(followed);
         }

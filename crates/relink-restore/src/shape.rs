@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use relink_export::Fields;
 use relink_model::{AllowDrift, RelationId, Value};
+use relink_records::{By, FieldTarget, JoinField, Recipe, single_reference};
 
 use crate::{
     code,
     decode::{Decoder, Problem, shape_problem},
-    drift::{By, toml_key},
+    drift::toml_key,
     index::IndexId,
-    mapping::{FieldTarget, JoinField},
-    natural,
-    polymorphic::GenericSlot,
-    transform::Recipe,
+    polymorphic::{self, GenericSlot},
 };
 
 /// Where a slot's value stands in the record.
@@ -169,13 +167,13 @@ impl Decoder {
             if primary.is_empty() {
                 shape.unknown.push(None);
             }
-            if primary.is_empty() && self.mapping.allow_drift < AllowDrift::Fields {
+            if primary.is_empty() && self.allow_drift < AllowDrift::Fields {
                 let message = format!("the record has a pk, and {} has no primary key", definition.name);
                 shape.problems.push((None, shape_problem(code::UNKNOWN_FIELD, None, message, None)));
             }
         }
         let from_pk = shape.columns.len();
-        let is_set = |column| self.mapping.recipes.of(relation, column).is_some_and(|recipe| recipe.set.is_some());
+        let is_set = |column| self.reader.recipe(relation, column).is_some_and(|recipe| recipe.set.is_some());
         for position in 0..shape.names.len() {
             let name = shape.names[position].clone();
             let target = self.mapping.field(&self.catalog, relation, &name);
@@ -216,7 +214,7 @@ impl Decoder {
                 FieldTarget::Ignored => Target::Ignore,
                 FieldTarget::Unknown { nearest } => {
                     shape.unknown.push(Some(position));
-                    if self.mapping.allow_drift < AllowDrift::Fields {
+                    if self.allow_drift < AllowDrift::Fields {
                         let message = format!("{} has no column for the field {name}", definition.name);
                         let table = definition.name.to_string();
                         let entry = format!("[table.{}] fields = {{ {} = \"\" }}", toml_key(&table), toml_key(&name));
@@ -250,15 +248,14 @@ impl Decoder {
                 shape.problems.push((None, shape_problem(code::MISSING_VALUE, Some(&missing.name), message, None)));
             }
         }
-        shape.recipes =
-            shape.columns.iter().map(|column| self.mapping.recipes.of(relation, *column).cloned()).collect();
+        shape.recipes = shape.columns.iter().map(|column| self.reader.recipe(relation, *column).cloned()).collect();
         self.link(&mut shape);
         shape
     }
 
     /// Gives a shape the slots that the configuration fills.
     fn add_constants(&self, shape: &mut Shape) {
-        for (column, recipe) in self.mapping.recipes.of_relation(shape.relation) {
+        for (column, recipe) in self.reader.recipes(shape.relation) {
             let known = shape.slot_of(column);
             let (value, by) = match (&recipe.set, &recipe.default) {
                 (Some(value), _) => (value, By::Set),
@@ -278,10 +275,10 @@ impl Decoder {
     fn join_gap(&self, field: &JoinField) -> Option<String> {
         let relation = self.catalog.relation(field.join);
         let side = |column: usize| column == field.source_column || column == field.target_column;
-        for (column, recipe) in self.mapping.recipes.of_relation(field.join) {
+        for (column, recipe) in self.reader.recipes(field.join) {
             let name = &relation.columns[column].name;
             let constant = recipe.set.is_some() || recipe.default.is_some() && !side(column);
-            if constant && (side(column) || natural::single_reference(&self.catalog, field.join, column).is_some())
+            if constant && (side(column) || single_reference(&self.catalog, field.join, column).is_some())
                 || column == field.source_column && !recipe.steps.is_empty()
             {
                 return Some(format!(
@@ -301,7 +298,7 @@ impl Decoder {
 
     /// The constants that the rows of a join table get which lists make.
     pub(crate) fn join_constants(&self, field: &JoinField) -> Vec<(usize, Value)> {
-        let recipes = self.mapping.recipes.of_relation(field.join);
+        let recipes = self.reader.recipes(field.join);
         let constants = recipes.filter_map(|(column, recipe)| {
             let side = column == field.source_column || column == field.target_column;
             recipe.set.as_ref().or(recipe.default.as_ref()).filter(|_| !side).map(|value| (column, value.clone()))
@@ -340,6 +337,7 @@ impl Decoder {
         // Composite keys come last: their parts may be resolved on their own before.
         references.sort_by_key(|reference| reference.slots.len() > 1);
         shape.references = references;
-        shape.generics = self.mapping.polymorphic(shape.relation).map_or_else(Vec::new, |found| found.slots(shape));
+        shape.generics =
+            self.mapping.polymorphic(shape.relation).map_or_else(Vec::new, |found| polymorphic::slots(found, shape));
     }
 }

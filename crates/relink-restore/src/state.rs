@@ -9,16 +9,14 @@ use std::{
 
 use relink_db::{Connection, DbError, Lookup};
 use relink_model::{Catalog, ExternalRefs, FindingCode, Mode, Relation, RelationId, TypeKind, Value};
+use relink_records::{JoinField, Key, KeyPart, Mapping, NaturalKey, NaturalReference, ReferencePart, Tree};
 
 use crate::{
     Error,
     id_map::IdMap,
     index::{IndexId, IndexRegistry},
-    key::{Found, Key, Ordinal},
     lookup,
-    mapping::{JoinField, Mapping},
-    memory::{self, Budget, ColumnValues, ExternalRows, KeyMap, OrdinalSet, Position, Positions},
-    natural::{KeyPart, NaturalKey, NaturalReference, ReferencePart, Tree},
+    memory::{self, Budget, ColumnValues, ExternalRows, Found, KeyMap, Ordinal, OrdinalSet, Position, Positions},
     options::Policies,
     stream::Order,
 };
@@ -315,8 +313,8 @@ impl State {
                 state.payload.extend(missing);
             }
             state.finals = state.payload.iter().map(|_| ColumnValues::new(budget)).collect();
-            for key in mapping.natural_keys.get(&id).into_iter().flatten() {
-                let columns = registry.spec(key.index).columns.iter();
+            for key in mapping.natural_keys(id) {
+                let columns = key.columns.iter();
                 let missing: Vec<usize> = columns.filter(|column| !state.identity.contains(column)).copied().collect();
                 state.identity.extend(missing);
             }
@@ -471,12 +469,7 @@ impl State {
                 }
                 ReferencePart::Nested(nested) => nested,
             };
-            let (inner, referenced) = match part {
-                KeyPart::Through { through, .. } => (Some(through.key.as_ref()), through.referenced_column),
-                KeyPart::Column { nested: Some((target, referenced)), .. } => (mapping.identity(*target), *referenced),
-                KeyPart::Column { nested: None, .. } => (None, 0),
-            };
-            let Some(inner) = inner else { return Resolution::Missing };
+            let Some((inner, referenced)) = mapping.key_behind(part) else { return Resolution::Missing };
             match self.natural_at(registry, mapping, inner, referenced, nested) {
                 Resolution::Record(_, Some(value)) | Resolution::Target(Some(value)) => values.extend(value),
                 Resolution::Record(_, None) | Resolution::Target(None) => return Resolution::Missing,
@@ -488,12 +481,12 @@ impl State {
         if let Some(tree) = &natural.tree {
             return self.in_tree(natural.relation, tree, wanted, &values);
         }
-        let spec = registry.spec(natural.index);
-        let key = Key::with_nulls(values.iter().zip(&spec.comparisons));
-        match self.indexes[natural.index.0].records.get(&key) {
+        let index = registry.of_natural_key(natural);
+        let key = Key::with_nulls(values.iter().zip(&registry.spec(index).comparisons));
+        match self.indexes[index.0].records.get(&key) {
             Found::Several => Resolution::Ambiguous,
             Found::Record(ordinal) => self.record_value(natural.relation, wanted, ordinal),
-            Found::Nowhere => self.external(natural.relation, natural.index, &key, Some(wanted), || values.clone()),
+            Found::Nowhere => self.external(natural.relation, index, &key, Some(wanted), || values.clone()),
         }
     }
 

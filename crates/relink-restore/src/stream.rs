@@ -8,8 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     decode::{Decoder, Problem, Row},
-    key::Ordinal,
-    memory::Position,
+    memory::{Ordinal, Position},
 };
 
 /// Rows handed over at once.

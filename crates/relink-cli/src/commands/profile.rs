@@ -1,7 +1,7 @@
 //! `relink profile`: what relink knows of widespread applications.
 
 use relink_model::suggest;
-use relink_restore::profile::{self, Profile};
+use relink_records::profile::{self, Profile};
 
 use crate::{
     args::{ProfileArguments, ProfileFormat},

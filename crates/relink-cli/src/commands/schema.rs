@@ -19,7 +19,7 @@ fn contract(contract: Contract) -> Schema {
     let output = SchemaSettings::draft07().for_serialize();
     match contract {
         Contract::Config => input.into_generator().into_root_schema_for::<relink_model::Config>(),
-        Contract::Profile => input.into_generator().into_root_schema_for::<relink_restore::profile::Profile>(),
+        Contract::Profile => input.into_generator().into_root_schema_for::<relink_records::profile::Profile>(),
         Contract::RestoreReport => output.into_generator().into_root_schema_for::<RestoreOutput<'static>>(),
         Contract::ValidationReport => output.into_generator().into_root_schema_for::<relink_validate::Report>(),
     }

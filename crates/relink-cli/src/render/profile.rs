@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use relink_model::config::{NaturalKeyConfig, ProfilesConfig, TableConfig};
-use relink_restore::profile::{ModelProfile, Profile};
+use relink_records::profile::{ModelProfile, Profile};
 
 /// One line for each profile.
 pub(crate) fn list(profiles: &[&Profile], config: &ProfilesConfig) -> String {

@@ -7,6 +7,7 @@ use std::{
 
 use relink_db::Lookup;
 use relink_model::{Mode, Outcome, RelationId, Value};
+use relink_records::{Comparison, JoinField, Key};
 
 use super::{
     Loader,
@@ -15,8 +16,7 @@ use super::{
 use crate::{
     Error, Event, Phase,
     decode::Row,
-    key::{Comparison, Key, Ordinal},
-    mapping::JoinField,
+    memory::Ordinal,
     prescan::joins::{self, Context, Element, JoinRow, Joining},
     settled::Origin,
     stream::Order,

@@ -20,6 +20,7 @@ use relink_db::{Connection, DbError, TransactionKind};
 use relink_export::Run;
 use relink_graph::{EdgeRef, Way};
 use relink_model::{Counts, Finding, OnError, Outcome, RelationId, Value};
+use relink_records::JoinField;
 
 use self::batch::{Batches, HeldInsert, Insertion};
 use crate::{
@@ -27,9 +28,8 @@ use crate::{
     decode::Decoder,
     findings::{Findings, Spot, finding},
     journal::{Keeper, Reached},
-    key::Ordinal,
     load,
-    mapping::JoinField,
+    memory::Ordinal,
     plan::{Part, Step},
     report::Rungs,
     settled::{self, Origin},

@@ -8,6 +8,7 @@ use std::{
 
 use relink_db::{DbError, DbErrorKind, Lookup};
 use relink_model::{Catalog, Column, Enforcement, ForeignKey, Mode, Outcome, Relation, RelationId, TypeKind, Value};
+use relink_records::{Comparison, Key};
 
 use super::{
     Loader,
@@ -17,7 +18,6 @@ use crate::{
     Error, Event, Phase,
     compare::{self, Verdict},
     decode::Shape,
-    key::{Comparison, Key},
     plan::Step,
     settled::{self, Origin, Settled},
     stream::Order,
@@ -110,8 +110,7 @@ impl Loader<'_, '_> {
         let primary = relation.primary_key_columns().iter().filter_map(|name| relation.column(name).map(|(at, _)| at));
         let mut columns: Vec<usize> = primary.collect();
         if columns.is_empty() {
-            let key = self.decoder.mapping.identity(id)?;
-            columns.clone_from(&self.decoder.registry.spec(key.index).columns);
+            columns.clone_from(&self.decoder.mapping.identity(id)?.columns);
         }
         let names = columns.iter().map(|column| relation.columns[*column].name.clone()).collect();
         let comparisons = columns.iter().map(|column| Comparison::of(&relation.columns[*column])).collect();

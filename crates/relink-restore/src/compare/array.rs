@@ -1,9 +1,9 @@
 //! PostgreSQL arrays, from their text, element by element.
 
 use relink_model::{ColumnType, TypeKind, Value};
+use relink_records::coerce::from_hexadecimal;
 
 use super::{Verdict, of_type};
-use crate::coerce::content::from_hexadecimal;
 
 pub(super) fn compare(element: &ColumnType, written: &str, read: &str) -> Verdict {
     match (Literal::parse(written), Literal::parse(read)) {

@@ -4,8 +4,7 @@ use jiff::{
     civil::Date,
     tz::{Offset, TimeZone},
 };
-
-use crate::coerce::temporal::{parse_offset, split_offset};
+use relink_records::coerce::{parse_offset, split_offset};
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 const NANOS_PER_DAY: i128 = 86_400 * NANOS_PER_SECOND;

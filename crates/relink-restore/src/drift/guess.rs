@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use relink_export::ExportError;
 use relink_model::{RelationId, suggest};
+use relink_records::{JoinField, single_reference};
 
 use super::{
     Basis, Look, Suggestion,
@@ -13,7 +14,6 @@ use super::{
     look::Looks,
     toml_key, toml_text,
 };
-use crate::{mapping::join_field, natural};
 
 /// A field without a column, in all shapes of a relation.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Side<'_> {
 
     fn are_at_home(&self, to: &Reporter<'_>, field: &UnknownField, column: usize) -> bool {
         let definition = &to.catalog.relation(self.id).columns[column];
-        let reference = natural::single_reference(to.catalog, self.id, column).is_some();
+        let reference = single_reference(to.catalog, self.id, column).is_some();
         field.looks.are_at_home_in(&definition.data_type.kind) || reference && field.looks.are_only(Look::List)
     }
 
@@ -93,7 +93,7 @@ impl Side<'_> {
         let free: Vec<(RelationId, &str)> = to
             .catalog
             .iter()
-            .filter(|(join, _)| !filled(*join) && join_field(to.catalog, self.id, *join).is_some())
+            .filter(|(join, _)| !filled(*join) && JoinField::of(to.catalog, self.id, *join).is_some())
             .map(|(join, relation)| (join, relation.name.name.as_str()))
             .collect();
         let alike = |name: &str| {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use relink_export::{ExportError, JsonKind, OwnedRecord, Source};
 use relink_model::{AllowDrift, Catalog, Column, Place, RelationId, Severity, TypeKind, suggest};
+use relink_records::single_reference;
 
 use super::{
     Basis, DriftItem, DriftKind, Look, RemovedLabel, Suggestion,
@@ -12,7 +13,7 @@ use super::{
     log::{SAMPLES_MAX, ShapeLog, Spot, UnfitLog, UnknownModel},
     toml_key, toml_text,
 };
-use crate::{coerce, decode::Decoder, natural, shape::SlotSource};
+use crate::{decode::Decoder, shape::SlotSource};
 
 /// Seconds have so many digits up to the year 5138, and milliseconds have more since 1973.
 const SECONDS_DIGITS_MAX: usize = 11;
@@ -32,7 +33,7 @@ impl<'a> Reporter<'a> {
     }
 
     pub(super) fn unknown_model(&mut self, label: &str, model: &UnknownModel) -> Result<(), ExportError> {
-        let allowed = self.decoder.mapping.allow_drift >= AllowDrift::Models;
+        let allowed = self.decoder.allow_drift >= AllowDrift::Models;
         let left_out = if allowed { "; they are left out" } else { "" };
         let suggestion = model.nearest.as_ref().map(|nearest| Suggestion {
             line: format!("[table.{}] models = [{}]", toml_key(nearest), toml_text(label)),
@@ -97,10 +98,8 @@ impl<'a> Reporter<'a> {
             let fields = record.fields()?;
             let Some(value) = fields.get(field).filter(|value| !value.is_null()) else { continue };
             values += 1;
-            let natural =
-                value.kind() == JsonKind::Array && natural::single_reference(self.catalog, id, column).is_some();
-            let how = self.decoder.how(id, column);
-            if !natural && coerce::coerce(&value, definition, how, &self.decoder.rules).is_err() {
+            let natural = value.kind() == JsonKind::Array && single_reference(self.catalog, id, column).is_some();
+            if !natural && self.decoder.reader.value(&value, id, column).is_err() {
                 return Ok(false);
             }
         }
@@ -177,7 +176,7 @@ impl<'a> Side<'a> {
         guess: Option<&Guess>,
     ) -> Result<(), ExportError> {
         let Some(first) = field.first else { return Ok(()) };
-        let allowed = to.decoder.mapping.allow_drift >= AllowDrift::Fields;
+        let allowed = to.decoder.allow_drift >= AllowDrift::Fields;
         let severity = if allowed { Severity::Warning } else { Severity::Error };
         let mut item = self.item(to, DriftKind::UnknownField, severity, field.records, first);
         item.field = Some(name.to_owned());

@@ -8,9 +8,10 @@ use std::{
 use indexmap::IndexMap;
 use relink_export::{ExportError, LabelId, Source};
 use relink_model::{RelationId, Value, config::Step};
+use relink_records::By;
 
 use super::{
-    By, DRIFT_ITEMS_MAX, Drift, Look, Note, Transformed,
+    DRIFT_ITEMS_MAX, Drift, Look, Note, Transformed,
     items::{Reporter, Side},
     look::Looks,
 };
@@ -185,7 +186,7 @@ impl DriftLog {
             }
             for ((_, join), elements) in log.shape.joins.iter().zip(&log.elements).filter(|(_, count)| **count > 0) {
                 for (column, _) in decoder.join_constants(join) {
-                    let recipe = decoder.mapping.recipes.of(join.join, column);
+                    let recipe = decoder.reader.recipe(join.join, column);
                     let by = if recipe.is_some_and(|recipe| recipe.set.is_some()) { By::Set } else { By::Default };
                     *changed.entry((join.join, column, by)).or_default() += elements;
                 }
@@ -193,7 +194,7 @@ impl DriftLog {
         }
         let named = |((relation, column, by), values): ((RelationId, usize, By), u64)| {
             let definition = decoder.catalog.relation(relation);
-            let recipe = decoder.mapping.recipes.of(relation, column);
+            let recipe = decoder.reader.recipe(relation, column);
             let by = match by {
                 By::Set => "set",
                 By::Default => "default",

@@ -2,8 +2,7 @@
 
 use relink_export::{JsonKind, RawJson};
 use relink_model::TypeKind;
-
-use crate::coerce;
+use relink_records::coerce;
 
 /// What a JSON value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

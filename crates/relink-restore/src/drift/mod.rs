@@ -7,6 +7,7 @@ mod log;
 mod look;
 
 use relink_model::{Place, RelationId, RelationName, Severity};
+use relink_records::By;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -133,15 +134,6 @@ pub(crate) enum Note {
     Unfit { column: usize, look: Look, text: Option<String> },
     /// The configuration made or changed a value.
     Changed { relation: RelationId, column: usize, by: By },
-}
-
-/// What of the configuration changed a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum By {
-    Set,
-    Default,
-    /// By its place in the list of steps.
-    Step(usize),
 }
 
 /// A name as a key of a TOML table.

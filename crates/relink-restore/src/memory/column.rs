@@ -5,13 +5,12 @@ use std::{io, sync::Arc};
 use relink_model::Value;
 
 use super::{
-    Spill,
+    Ordinal, Spill,
     budget::Budget,
     log::{Address, Log},
     packed::PackedInts,
     value,
 };
-use crate::key::Ordinal;
 
 /// The values of one column, by record. A record whose value is not known (it is bad, or the database will make it) has none.
 #[derive(Debug, Default)]

@@ -3,19 +3,17 @@
 use std::{io, sync::Arc};
 
 use relink_model::Value;
+use relink_records::Key;
 
 use super::{
-    Spill,
+    Found, Ordinal, Spill,
     budget::Budget,
     key_map::KeyMap,
     log::{Address, Log, read_length, write_length},
     packed::PackedInts,
     value,
 };
-use crate::{
-    key::{Found, Key, Ordinal},
-    state::External,
-};
+use crate::state::External;
 
 /// What lookups in the target found. The loader asks for it again, so nothing may be forgotten.
 #[derive(Debug, Default)]

@@ -2,16 +2,28 @@
 
 use std::{hash::BuildHasher as _, io, sync::Arc};
 
+use relink_records::Key;
+
 use super::{
-    Spill,
+    Ordinal, Spill,
     budget::Budget,
     log::{Address, Log},
     table::{Entry, Slot, Table},
 };
-use crate::key::{Found, Key, Ordinal};
 
 /// Records that can be told apart.
 const RECORDS_MAX: Ordinal = (1 << 31) - 1;
+
+/// What a [`KeyMap`] knows of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// No record has it.
+    Nowhere,
+    /// This record has it.
+    Record(Ordinal),
+    /// Several records have it.
+    Several,
+}
 
 /// From key to record. An integer key takes about 20 bytes, another about 22 beside its own.
 #[derive(Debug, Default)]

@@ -134,7 +134,7 @@ impl Spill for Log {
 }
 
 /// A length in groups of seven bits, the lowest first.
-pub(crate) fn write_length(mut length: usize, bytes: &mut Vec<u8>) {
+pub(super) fn write_length(mut length: usize, bytes: &mut Vec<u8>) {
     while length >= 0x80 {
         bytes.push(length as u8 | 0x80);
         length >>= 7;

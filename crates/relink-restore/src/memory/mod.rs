@@ -28,10 +28,12 @@ mod tests;
 pub(crate) use budget::Budget;
 pub(crate) use column::ColumnValues;
 pub(crate) use external::ExternalRows;
-pub(crate) use key_map::KeyMap;
-pub(crate) use log::write_length;
+pub(crate) use key_map::{Found, KeyMap};
 pub(crate) use ordinals::OrdinalSet;
 pub(crate) use positions::{Position, Positions};
+
+/// The ordinal of a record among the records of its relation, from 0.
+pub(crate) type Ordinal = u32;
 
 /// Something whose data can be in memory or in the temporary file.
 pub(crate) trait Spill {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Spill, budget::Budget, packed::PackedInts};
-use crate::key::Ordinal;
+use super::{Ordinal, Spill, budget::Budget, packed::PackedInts};
 
 /// Records of one relation: a bit each.
 #[derive(Debug, Default)]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use relink_export::LabelId;
 
-use super::{Spill, budget::Budget, packed::PackedInts};
-use crate::key::Ordinal;
+use super::{Ordinal, Spill, budget::Budget, packed::PackedInts};
 
 /// Where a record stands in the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

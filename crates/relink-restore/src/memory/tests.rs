@@ -5,13 +5,10 @@ use std::collections::HashMap;
 use proptest::{collection::vec, prelude::*};
 use relink_export::LabelId;
 use relink_model::Value;
+use relink_records::Key;
 
 use super::{table::Entry, table::Table, *};
-use crate::{
-    Error,
-    key::{Found, Key, Ordinal},
-    state::External,
-};
+use crate::{Error, state::External};
 
 fn spill<'a>(parts: impl IntoIterator<Item = &'a mut dyn Spill>) {
     parts.into_iter().for_each(Spill::spill);

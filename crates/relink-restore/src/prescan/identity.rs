@@ -6,6 +6,7 @@ use std::{
 };
 
 use relink_model::{Ids, Mode, Relation, RelationId, RelationName, Severity, TypeKind, Value};
+use relink_records::{Comparison, Key};
 use uuid::Uuid;
 
 use super::{Needs, Scanner, Work, references::describe};
@@ -14,8 +15,7 @@ use crate::{
     decode::{Cell, Row},
     findings::{Spot, finding},
     index::IndexId,
-    key::{Comparison, Key, Ordinal},
-    memory::OrdinalSet,
+    memory::{Ordinal, OrdinalSet},
     state::{External, Fresh},
 };
 
@@ -186,7 +186,7 @@ impl Scanner<'_> {
             (None, Some(External::Row(found))) => {
                 let policy = self.policies.of(id);
                 // Without any other key, whoever appends under new ids means another row; a key that says something means the same.
-                let nameless = self.mapping.natural_keys.get(&id).is_none_or(Vec::is_empty);
+                let nameless = self.mapping.natural_keys(id).is_empty();
                 let allotted = self.state.relation(id).fresh.is_some();
                 let appends = nameless && allotted && policy.mode == Mode::Insert && policy.ids == Ids::Remap;
                 return if appends || self.is_another(row, found) { Match::IdTaken } else { Match::Row(found.clone()) };
@@ -239,7 +239,7 @@ impl Scanner<'_> {
     /// Where ids of the source need not be the target's, and nothing but the id tells that this row is the record's, that is worth knowing.
     fn warn_of_match_by_id(&mut self, row: &Row) -> Result<(), Error> {
         let id = row.shape.relation;
-        let keyless = self.mapping.natural_keys.get(&id).is_none_or(Vec::is_empty);
+        let keyless = self.mapping.natural_keys(id).is_empty();
         if !keyless || self.policies.of(id).ids != Ids::Remap || self.state.relation(id).fresh.is_none() {
             return Ok(());
         }
@@ -301,8 +301,8 @@ impl Scanner<'_> {
         let state = self.state.relation(row.shape.relation);
         let there = &found[state.payload.len()..];
         let mut differs = false;
-        for key in self.mapping.natural_keys.get(&row.shape.relation).into_iter().flatten() {
-            let spec = self.registry.spec(key.index);
+        for key in self.mapping.natural_keys(row.shape.relation) {
+            let spec = self.registry.spec(self.registry.of_natural_key(key));
             let own = spec.columns.iter().map(|column| row.cells[row.shape.slot_of(*column)?].value());
             let Some(own) = own.collect::<Option<Vec<&Value>>>() else { continue };
             let position = |column: &usize| state.identity.iter().position(|candidate| candidate == column);
@@ -356,7 +356,7 @@ impl Scanner<'_> {
                 }
                 let key = match self.mapping.identity(id) {
                     Some(natural) if primary.is_empty() => {
-                        let spec = self.registry.spec(natural.index);
+                        let spec = self.registry.spec(self.registry.of_natural_key(natural));
                         let slots = spec.columns.iter().map(|column| row.shape.slot_of(*column));
                         let values =
                             slots.map(|slot| slot.and_then(|slot| row.cells[slot].value()).unwrap_or(&Value::Null));

@@ -4,6 +4,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use relink_model::{Catalog, Column, Mode, OnDangling, RelationId, Value};
+use relink_records::{Comparison, JoinField, Key, Mapping};
 
 use super::{
     Needs, Scanner,
@@ -14,8 +15,7 @@ use crate::{
     decode::{Cell, Row},
     findings::{Handling, Spot, finding},
     index::{IndexId, IndexRegistry},
-    key::{Comparison, Found, Key, Ordinal},
-    mapping::{JoinField, Mapping},
+    memory::{Found, Ordinal},
     state::{External, RelationState, Resolution, State},
     stream::{self, Order},
 };

@@ -23,6 +23,7 @@ use relink_db::Connection;
 use relink_export::{Run, Source};
 use relink_graph::{LoadOrder, LoadStep};
 use relink_model::{Catalog, Finding, Ids, Mode, OnDangling, OnError, RelationId, Severity, Value};
+use relink_records::{JoinField, Key, Mapping};
 
 pub(crate) use self::references::nullable_slots;
 use crate::{
@@ -32,9 +33,7 @@ use crate::{
     id_map::IdMap,
     index::{IndexId, IndexRegistry, Roles},
     journal::Decisions,
-    key::{Key, Ordinal},
-    mapping::{JoinField, Mapping},
-    memory::Budget,
+    memory::{Budget, Ordinal},
     options::Policies,
     per_relation,
     polymorphic::GenericSlot,

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use relink_export::{FormatFamily, Run};
 use relink_model::{Ids, RelationId, Severity, Value};
+use relink_records::Key;
 
 use super::Scanner;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     decode::{Cell, Row},
     findings::finding,
     index::IndexId,
-    key::{Key, Ordinal},
+    memory::Ordinal,
     state::External,
     stream::{self, Order},
 };

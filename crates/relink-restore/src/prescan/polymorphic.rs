@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use relink_model::{OnDangling, RelationId, Severity, Value};
+use relink_records::{Embedded, Key, Polymorphic};
 
 use super::{
     Needs, Scanner,
@@ -14,8 +15,7 @@ use crate::{
     decode::Row,
     findings::{Handling, Spot, finding},
     index::IndexId,
-    key::Key,
-    polymorphic::{Embedded, Unfollowed, nulled_key},
+    polymorphic::{Follower, Unfollowed, nulled_key, unreadable},
     state::Resolution,
     stream::{self, Order},
 };
@@ -64,6 +64,11 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// What follows these references, as far as is known by now.
+    pub(super) fn follower<'a>(&'a self, polymorphic: &'a Polymorphic) -> Follower<'a> {
+        Follower { polymorphic, state: &self.state, registry: &self.registry, catalog: &self.catalog }
+    }
+
     /// What of a row's polymorphic references leads nowhere; keys to be looked up first go to `needs`.
     fn unfollowed(&self, row: &Row, needs: &mut Vec<(IndexId, Vec<Value>)>) -> Vec<Unfollowed> {
         let id = row.shape.relation;
@@ -72,9 +77,10 @@ impl Scanner<'_> {
         if self.state.relation(id).rejected.contains_key(&row.ordinal) {
             return unfollowed;
         }
+        let follower = self.follower(polymorphic);
         for slot in &row.shape.generics {
             let generic = &polymorphic.generics[slot.generic];
-            match polymorphic.resolve(&self.state, &self.registry, &self.catalog, row, *slot) {
+            match follower.resolve(row, *slot) {
                 Some((_, Resolution::Need(index, values))) => needs.push((index, values)),
                 Some((
                     target,
@@ -82,14 +88,12 @@ impl Scanner<'_> {
                 )) => {
                     let id = row.given_value(slot.id_slot).cloned().unwrap_or(Value::Null);
                     let (column, loose) = (generic.id_column, generic.loose);
-                    let generic = Some(slot.generic);
+                    let (generic, target) = (Some(slot.generic), target.relation);
                     unfollowed.push(Unfollowed { column, generic, target, id, why, loose });
                 }
-                Some((target, why @ Resolution::Target(None)))
-                    if polymorphic.is_doubtful(&self.state, &self.registry, target) =>
-                {
+                Some((target, why @ Resolution::Target(None))) if follower.is_doubtful(target) => {
                     let id = row.given_value(slot.id_slot).cloned().unwrap_or(Value::Null);
-                    let (column, generic) = (generic.id_column, Some(slot.generic));
+                    let (column, generic, target) = (generic.id_column, Some(slot.generic), target.relation);
                     unfollowed.push(Unfollowed { column, generic, target, id, why, loose: true });
                 }
                 _ => {}
@@ -99,8 +103,7 @@ impl Scanner<'_> {
             if polymorphic.embedded.iter().any(|embedded| embedded.column == *column)
                 && let Some(value) = row.cells[slot].value()
             {
-                let context = (&self.state, self.registry.as_ref(), self.catalog.as_ref());
-                polymorphic.follow_embedded(context, *column, value, &mut unfollowed, needs);
+                follower.follow_embedded(*column, value, &mut unfollowed, needs);
             }
         }
         unfollowed
@@ -113,7 +116,7 @@ impl Scanner<'_> {
         let keeps = !self.state.relations.iter().any(|relation| relation.allots);
         for slot in &row.shape.generics {
             let generic = &polymorphic.generics[slot.generic];
-            let label = polymorphic.unknown_type(&self.state, &self.registry, row, *slot);
+            let label = self.follower(polymorphic).unknown_type(row, *slot);
             let Some(label) = label.filter(|_| !keeps && !self.is_rejected(row)) else { continue };
             let catalog = Arc::clone(&self.catalog);
             let name = &catalog.relation(row.shape.relation).name;
@@ -141,8 +144,8 @@ impl Scanner<'_> {
         if self.is_rejected(row) {
             return Ok(());
         }
-        for &Embedded { column, loose, target, .. } in polymorphic.unreadable(row) {
-            if !self.state.relation(target).moved {
+        for &Embedded { column, loose, target, .. } in unreadable(polymorphic, row) {
+            if !self.state.relation(target.relation).moved {
                 continue;
             }
             let catalog = Arc::clone(&self.catalog);

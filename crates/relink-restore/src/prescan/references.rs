@@ -5,13 +5,14 @@ use std::sync::{Arc, atomic::Ordering};
 
 use relink_graph::EdgeRef;
 use relink_model::{Enforcement, Finding, MatchKind, OnDangling, Relation, RelationId, RelationName, Severity, Value};
+use relink_records::Key;
 
 use super::{Needs, Scanner, Work};
 use crate::{
     Error, code,
     decode::{Cell, Problem, Row, excerpt},
     findings::{Handling, Spot, finding},
-    key::{Key, Ordinal},
+    memory::Ordinal,
     polymorphic::in_form_of,
     rows::RowEdge,
     shape::{ReferenceSlot, Shape},
@@ -184,7 +185,7 @@ impl Scanner<'_> {
                 if waits {
                     continue;
                 }
-                match polymorphic.resolve(&self.state, &self.registry, &self.catalog, &work.row, *slot) {
+                match self.follower(polymorphic).resolve(&work.row, *slot) {
                     Some((_, Resolution::Pending | Resolution::Numbered(_))) => continue,
                     Some((_, Resolution::Need(index, values))) => {
                         let key = Key::with_nulls(values.iter().zip(&self.registry.spec(index).comparisons));

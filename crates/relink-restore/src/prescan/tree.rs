@@ -7,14 +7,10 @@ use std::{
 };
 
 use relink_model::{RelationId, Value};
+use relink_records::{Key, Tree};
 
 use super::Scanner;
-use crate::{
-    Error,
-    key::{Key, Ordinal},
-    natural::Tree,
-    state::TreeRow,
-};
+use crate::{Error, memory::Ordinal, state::TreeRow};
 
 impl Scanner<'_> {
     /// Files the rows of a relation under the values from the root to them, where its natural key goes along a tree.

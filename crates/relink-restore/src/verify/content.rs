@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 
 use relink_db::{Connection, Lookup, ResultRow};
 use relink_model::{Column, Relation, TypeKind, Value};
+use relink_records::{Comparison, Key};
 
 use super::{Expected, Verifier, normal};
 use crate::{
     Error,
     compare::{self, Verdict},
     findings::Findings,
-    key::{Comparison, Key},
 };
 
 impl Verifier<'_> {

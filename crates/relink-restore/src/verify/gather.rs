@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use relink_db::Connection;
 use relink_model::{RelationId, Value};
+use relink_records::NaturalReference;
 
 use super::{Expected, ExpectedRow, NaturalReferences, Verifier, row_key};
 use crate::{
     Error,
     decode::{Cell, Row},
     findings::Findings,
-    natural::NaturalReference,
     settled::Origin,
     shape::Shape,
 };

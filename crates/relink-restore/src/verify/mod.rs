@@ -13,6 +13,7 @@ use std::collections::HashMap;
 
 use relink_db::{Connection, Lookup};
 use relink_model::{Catalog, Relation, RelationId, RelationName, Severity, Value, Verify};
+use relink_records::{Comparison, Mapping, NaturalReference};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,10 +22,7 @@ use crate::{
     compare::{self, Verdict},
     findings::{Findings, Spot, finding},
     index::IndexRegistry,
-    key::Comparison,
     lookup,
-    mapping::Mapping,
-    natural::NaturalReference,
     settled::Origin,
 };
 

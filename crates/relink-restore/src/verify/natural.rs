@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use relink_db::{Connection, Lookup};
 use relink_model::{RelationId, Severity, Value};
+use relink_records::{Comparison, NaturalKey, NaturalReference, ReferencePart, Tree};
 
 use super::{NaturalReferences, Verifier, quoted};
 use crate::{
@@ -11,9 +12,7 @@ use crate::{
     compare::{self, Verdict},
     findings::{Findings, Spot, finding},
     index::IndexSpec,
-    key::Comparison,
     lookup,
-    natural::{KeyPart, NaturalKey, NaturalReference, ReferencePart, Tree},
 };
 
 /// What a natural key names in the database.
@@ -126,7 +125,7 @@ impl Verifier<'_> {
         references: &[&NaturalReference],
         wanted: usize,
     ) -> Result<Vec<Named>, Error> {
-        let spec = self.registry.spec(natural.index);
+        let spec = self.registry.spec(self.registry.of_natural_key(natural));
         if let Some(tree) = &natural.tree {
             return self.named_in_tree(connection, natural.relation, tree, references, wanted).await;
         }
@@ -146,16 +145,11 @@ impl Verifier<'_> {
             if nested.is_empty() {
                 continue;
             }
-            let (inner, referenced) = match described {
-                KeyPart::Through { through, .. } => (Some(through.key.as_ref()), through.referenced_column),
-                KeyPart::Column { nested: Some((target, referenced)), .. } => {
-                    (self.mapping.identity(*target), *referenced)
-                }
-                KeyPart::Column { nested: None, .. } => (None, 0),
-            };
             let inner_references: Vec<&NaturalReference> = nested.iter().map(|(_, inner)| *inner).collect();
-            let found = match inner {
-                Some(inner) => Box::pin(self.named(connection, inner, &inner_references, referenced)).await?,
+            let found = match self.mapping.key_behind(described) {
+                Some((inner, referenced)) => {
+                    Box::pin(self.named(connection, inner, &inner_references, referenced)).await?
+                }
                 None => vec![Named::Nothing; nested.len()],
             };
             for ((at, _), found) in nested.into_iter().zip(found) {

@@ -8,14 +8,14 @@ use std::{
 use relink_db::Connection;
 use relink_export::Run;
 use relink_model::{Mode, RelationId, TriggerPolicy, Value};
+use relink_records::JoinField;
 
 use super::{Verification, Verifier};
 use crate::{
     Error, Request,
     decode::{Decoder, Row},
     findings::Findings,
-    key::Ordinal,
-    mapping::JoinField,
+    memory::Ordinal,
     prescan::joins::{self, Context, Element, Joining},
     settled::{self, Origin},
     state::State,

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use relink_db::{Access, Connection, InsertTarget, TransactionKind};
 use relink_export::{FormatFamily, OpenOptions, Source};
-use relink_model::{Catalog, Config, Finding, RelationId, Value};
+use relink_model::{AllowDrift, Catalog, Config, Finding, RelationId, Value};
+use relink_records::{Reader, ReferencePart, coerce::Rules, profile::Profiles};
 use relink_testkit::TestDatabase;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{decode::Decoder, natural::ReferencePart, profile::Profiles, selection::Selected};
+use crate::{decode::Decoder, selection::Selected};
 
 /// A database with tables, and an export whose records stand for what is written.
 struct Fixture {
@@ -46,8 +47,8 @@ impl Fixture {
         let mut registry = IndexRegistry::of(&catalog);
         let django = source.format().family() == FormatFamily::Django;
         let profiles = Profiles::new(&[], &config.profiles, &catalog).expect("the profiles are valid");
-        let mapping =
-            Mapping::new(&catalog, &mut registry, &config, &profiles, &index.labels, django).expect("it fits");
+        let mapping = Mapping::new(&catalog, &config, &profiles, &index.labels, django).expect("it fits");
+        registry.add_mapping(&catalog, &mapping);
         Self { connection, catalog, registry, mapping, source, origins, _directory: directory }
     }
 
@@ -647,18 +648,18 @@ async fn records_and_rows_of_lists_are_compared_in_batches_as_they_come() {
 
         let (seen, seen_columns) = (fixture.relation("app_person_seen"), [0, 1, 2]);
         let Fixture { mut connection, catalog, registry, mapping, source, .. } = fixture;
-        let ways = catalog.relations.iter().map(|relation| vec![crate::coerce::How::default(); relation.columns.len()]);
-        let ways = ways.collect();
         let capabilities = connection.dialect().capabilities().clone();
-        let rules = crate::coerce::Rules { capabilities, django: true, timezone: None };
+        let config = Config::default();
+        let rules = Rules::new(capabilities, true, &config).expect("it names no zone");
         let (catalog, registry, mapping) = (Arc::new(catalog), Arc::new(registry), Arc::new(mapping));
+        let reader = Reader::new(Arc::clone(&catalog), Arc::clone(&mapping), &config, rules, |_| None);
         let decoder = Decoder::new(
             Arc::clone(&catalog),
             Arc::clone(&registry),
             Arc::clone(&mapping),
-            rules,
-            ways,
+            reader.expect("it says nothing of values"),
             Selected::default(),
+            AllowDrift::default(),
         );
         let mut findings = Findings::new(source.clone());
         let mut verifier = Verifier::new(&catalog, &registry, &mapping, Verify::References, &[]);

@@ -20,13 +20,69 @@ use crate::coerce::{self, How, Rules, Unfit};
 
 /// What is done to the values of one column.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     /// The value of every record.
-    pub(crate) set: Option<Value>,
+    pub set: Option<Value>,
     /// The value of records that have none.
-    pub(crate) default: Option<Value>,
+    pub default: Option<Value>,
     /// In their order.
-    pub(crate) steps: Vec<Step>,
+    pub steps: Vec<Step>,
+}
+
+/// What of the configuration made or changed a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// `set`.
+    Set,
+    /// `default`.
+    Default,
+    /// A step of `transform`, by its place in the list.
+    Step(usize),
+}
+
+/// What a recipe makes of a value, before the column reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prepared {
+    /// The value stays as the export has it.
+    AsItIs,
+    /// The JSON text that takes its place.
+    Changed(String),
+    /// It is NULL where the column takes none: the recipe's default takes its place, as the column's own value.
+    Default(Value),
+}
+
+impl Recipe {
+    /// Passes a JSON value through the steps. The new JSON text where they change it; `heard` hears of each step that did.
+    pub fn pass(&self, json: &RawJson<'_>, heard: &mut dyn FnMut(By)) -> Result<Option<String>, Unfit> {
+        apply(&self.steps, json, |at| heard(By::Step(at)))
+    }
+
+    /// Passes a JSON value of this column through the steps, and puts the default in the place of NULL where the column takes none. `set` is
+    /// not asked: it is the value of records whatever they hold.
+    pub(crate) fn prepare(
+        &self,
+        json: &RawJson<'_>,
+        column: &Column,
+        how: How,
+        rules: &Rules,
+        heard: &mut dyn FnMut(By),
+    ) -> Result<Prepared, Unfit> {
+        let changed = self.pass(json, heard)?;
+        if let Some(default) = self.default.as_ref().filter(|_| !column.nullable) {
+            let is_null = |json: &RawJson<'_>| {
+                json.is_null() || coerce::coerce(json, column, how, rules).is_ok_and(|value| value.is_null())
+            };
+            let null = match &changed {
+                Some(text) => RawJson::parse(text, usize::MAX).is_ok_and(|json| is_null(&json)),
+                None => is_null(json),
+            };
+            if null {
+                heard(By::Default);
+                return Ok(Prepared::Default(default.clone()));
+            }
+        }
+        Ok(changed.map_or(Prepared::AsItIs, Prepared::Changed))
+    }
 }
 
 /// The recipes of all columns that have one.
@@ -46,7 +102,7 @@ impl Recipes {
         let mut recipes = Self::default();
         let mut errors = Vec::new();
         for (id, table, settings) in config.resolve_tables(catalog)? {
-            let reader = Reader { catalog, id, table, rules, ways: &ways[id.index()] };
+            let reader = OfTable { catalog, id, table, rules, ways: &ways[id.index()] };
             if let Err(more) = recipes.add(&reader, settings) {
                 errors.extend(more);
             }
@@ -54,7 +110,7 @@ impl Recipes {
         if errors.is_empty() { Ok(recipes) } else { Err(errors) }
     }
 
-    fn add(&mut self, reader: &Reader<'_>, settings: &TableConfig) -> Result<(), Vec<ConfigError>> {
+    fn add(&mut self, reader: &OfTable<'_>, settings: &TableConfig) -> Result<(), Vec<ConfigError>> {
         let mut made: BTreeMap<usize, Recipe> = BTreeMap::new();
         let mut errors = Vec::new();
         for (key, constants) in [("set", &settings.set), ("default", &settings.default)] {
@@ -103,7 +159,7 @@ impl Recipes {
 }
 
 /// Reads the recipes of one table.
-struct Reader<'a> {
+struct OfTable<'a> {
     catalog: &'a Catalog,
     id: RelationId,
     table: &'a str,
@@ -111,7 +167,7 @@ struct Reader<'a> {
     ways: &'a [How],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> OfTable<'a> {
     fn error(&self, key: &str, column: &str, value: impl std::fmt::Display, why: impl Into<String>) -> ConfigError {
         ConfigError::Value {
             table: self.table.to_owned(),
@@ -168,11 +224,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Passes a JSON value through the steps. The new JSON text where they change it; `changed` hears of each step that did.
-pub(crate) fn apply(
-    steps: &[Step],
-    json: &RawJson<'_>,
-    mut changed: impl FnMut(usize),
-) -> Result<Option<String>, Unfit> {
+fn apply(steps: &[Step], json: &RawJson<'_>, mut changed: impl FnMut(usize)) -> Result<Option<String>, Unfit> {
     let mut value = match json.kind() {
         JsonKind::Null => return Ok(None),
         JsonKind::String => match json.as_str() {

@@ -1,45 +1,60 @@
 //! From a JSON value to a database value, by the column's type: exact, or refused with the reason (promise P3).
 //! Nothing here rounds, truncates, shifts to another zone silently, or turns a value into NULL.
 
-pub(crate) mod content;
+mod content;
 mod number;
-pub(crate) mod temporal;
+mod temporal;
 
 use jiff::tz::TimeZone;
 use relink_db::{Capabilities, Exactness};
 use relink_export::{JsonKind, RawJson};
-use relink_model::{Column, ColumnType, TypeKind, Value, config::Reading};
+use relink_model::{
+    Column, ColumnType, Config, TypeKind, Value,
+    config::{ConfigError, Reading},
+};
 
-pub(crate) use number::{equal_numbers, scaled};
+pub use content::{from_hexadecimal, uuid};
+pub use number::equal_numbers;
+pub(crate) use number::scaled;
+pub use temporal::{parse_offset, split_offset};
 
 /// What decides beside the column's type.
 #[derive(Clone, Debug)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// What the database enforces and can hold.
-    pub(crate) capabilities: Capabilities,
+    pub capabilities: Capabilities,
     /// The export is a Django dump, so Django's conventions apply: base64 for bytes, ISO 8601 durations as microseconds in integer
     /// columns, UUIDs without hyphens in `char(32)`, UTC date-times stored without zone.
-    pub(crate) django: bool,
+    pub django: bool,
     /// The zone of timestamps without one, where the column wants an instant.
-    pub(crate) timezone: Option<TimeZone>,
+    pub timezone: Option<TimeZone>,
+}
+
+impl Rules {
+    /// The rules for a database with these capabilities. Fails where the configuration names a zone that is not known.
+    pub fn new(capabilities: Capabilities, django: bool, config: &Config) -> Result<Self, ConfigError> {
+        let zone = |name: &String| TimeZone::get(name).map_err(|_| ConfigError::TimeZone { name: name.clone() });
+        let timezone = config.run.timezone.as_ref().map(zone).transpose()?;
+        Ok(Self { capabilities, django, timezone })
+    }
 }
 
 /// What is particular to one column, beside its type.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct How {
+pub struct How {
     /// How its values are read, where that is configured.
-    pub(crate) reading: Option<Reading>,
+    pub reading: Option<Reading>,
     /// Whether the database would change a value.
-    pub(crate) exactness: Option<Exactness>,
+    pub exactness: Option<Exactness>,
 }
 
 /// Why a value does not fit its column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unfit {
+pub struct Unfit {
     /// What is wrong, as a sentence fragment after the value: `is not a date`.
-    pub(crate) why: String,
+    pub why: String,
     /// What to do, where there is advice.
-    pub(crate) help: Option<String>,
+    pub help: Option<String>,
 }
 
 impl Unfit {
@@ -53,7 +68,7 @@ impl Unfit {
 }
 
 /// Whether a JSON column gets a string that holds a JSON array or object: nothing tells whether the string is meant or what it holds.
-pub(crate) fn is_json_in_text(json: &RawJson<'_>, column: &Column, rules: &Rules) -> bool {
+pub fn is_json_in_text(json: &RawJson<'_>, column: &Column, rules: &Rules) -> bool {
     rules.django
         && column.data_type.kind == TypeKind::Json
         && json.kind() == JsonKind::String
@@ -61,7 +76,7 @@ pub(crate) fn is_json_in_text(json: &RawJson<'_>, column: &Column, rules: &Rules
 }
 
 /// Reads a JSON value as a value of this column, in the way configured where there is one.
-pub(crate) fn coerce(json: &RawJson<'_>, column: &Column, how: How, rules: &Rules) -> Result<Value, Unfit> {
+pub fn coerce(json: &RawJson<'_>, column: &Column, how: How, rules: &Rules) -> Result<Value, Unfit> {
     let reading = how.reading;
     if reading == Some(Reading::JsonText) && json.kind() == JsonKind::String {
         let text = string(json, "JSON")?;
@@ -129,7 +144,7 @@ fn string(json: &RawJson<'_>, expected: &str) -> Result<String, Unfit> {
 }
 
 /// A JSON kind in words.
-pub(crate) fn describe(kind: JsonKind) -> &'static str {
+pub fn describe(kind: JsonKind) -> &'static str {
     match kind {
         JsonKind::Null => "null",
         JsonKind::True | JsonKind::False => "a boolean",

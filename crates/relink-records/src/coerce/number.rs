@@ -215,7 +215,7 @@ fn big_number(json: &RawJson<'_>) -> Result<String, Unfit> {
 }
 
 /// Whether two numbers have the same value, whatever zeros and exponents they are written with.
-pub(crate) fn equal_numbers(a: &str, b: &str) -> bool {
+pub fn equal_numbers(a: &str, b: &str) -> bool {
     plain(a).zip(plain(b)).is_some_and(|(a, b)| a.significant() == b.significant())
 }
 

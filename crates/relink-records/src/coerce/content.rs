@@ -124,7 +124,8 @@ pub(super) fn buffer(json: &RawJson<'_>) -> Option<Result<Vec<u8>, Unfit>> {
     Some(bytes.map_err(|_| Unfit::new("is a Buffer whose data are not bytes")))
 }
 
-pub(crate) fn from_hexadecimal(digits: &str) -> Option<Vec<u8>> {
+/// The bytes of hexadecimal digits; `None` where they are none.
+pub fn from_hexadecimal(digits: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -138,7 +139,8 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(clean).ok()
 }
 
-pub(crate) fn uuid(text: &str) -> Result<String, Unfit> {
+/// A UUID in lower case with hyphens, of either of its two forms.
+pub fn uuid(text: &str) -> Result<String, Unfit> {
     let unfit = || Unfit::new("is not a UUID");
     let digits: String = match text.len() {
         36 if text.bytes().enumerate().all(|(i, byte)| (byte == b'-') == matches!(i, 8 | 13 | 18 | 23)) => {

@@ -1,74 +1,74 @@
-//! Natural keys: which columns make one, and how a list in the export is read as a reference by natural key.
+//! Natural keys: which columns make one, and what a reference by natural key is.
 
-use relink_export::{JsonKind, RawJson};
 use relink_model::{
-    Catalog, Column, RelationId, Value,
-    config::{ConfigError, TreeKeyConfig},
+    Catalog, RelationId, Value,
+    config::{ConfigError, NaturalKeyConfig, TreeKeyConfig},
 };
 
-use crate::{
-    coerce::{self, How, Rules},
-    drift::{By, Note},
-    index::{IndexId, IndexRegistry},
-    key::{Comparison, Key},
-    mapping::Mapping,
-    transform,
-};
+use crate::key::{Comparison, Key};
 
 /// The natural key of a relation.
 #[derive(Clone, Debug)]
-pub(crate) struct NaturalKey {
-    pub(crate) relation: RelationId,
-    pub(crate) parts: Vec<KeyPart>,
-    /// The index over the relation's own columns of these parts.
-    pub(crate) index: IndexId,
+pub struct NaturalKey {
+    /// Whose rows it names.
+    pub relation: RelationId,
+    /// In the order of a list.
+    pub parts: Vec<KeyPart>,
+    /// The relation's own columns by which its rows are found: those of the parts, or a tree's paths.
+    pub columns: Vec<usize>,
     /// The key is the values of its one part from the root of a tree to the row.
-    pub(crate) tree: Option<Tree>,
+    pub tree: Option<Tree>,
     /// Where relink has it from: `configuration`, `profile django`, `unique key auth_user_username_key`.
-    pub(crate) source: String,
+    pub source: String,
 }
 
 /// A tree with materialised paths.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
+pub struct Tree {
     /// The column whose values make the key.
-    pub(crate) column: usize,
+    pub column: usize,
     /// How it is compared.
-    pub(crate) comparison: Comparison,
+    pub comparison: Comparison,
     /// The column of paths.
-    pub(crate) path: usize,
+    pub path: usize,
     /// Characters of the path for each level.
-    pub(crate) step: usize,
+    pub step: usize,
 }
 
 impl Tree {
     /// The key of the values from the root to a row.
-    pub(crate) fn key(&self, values: &[Value]) -> Key {
+    pub fn key(&self, values: &[Value]) -> Key {
         Key::with_nulls(values.iter().zip(std::iter::repeat(&self.comparison)))
     }
 }
 
 /// One part: an own column, or a foreign key column that stands for the natural key of the row it references.
 #[derive(Clone, Debug)]
-pub(crate) enum KeyPart {
+pub enum KeyPart {
     /// A column of the relation itself.
     Column {
+        /// The column.
         column: usize,
         /// Where the column is a foreign key: the referenced relation and column. A nested list names the row by that relation's
         /// natural key.
         nested: Option<(RelationId, usize)>,
     },
     /// `fk.column` parts: the elements follow in the flat list.
-    Through { column: usize, through: Through },
+    Through {
+        /// The foreign key column.
+        column: usize,
+        /// Where it leads.
+        through: Through,
+    },
 }
 
 /// A step through a foreign key.
 #[derive(Clone, Debug)]
-pub(crate) struct Through {
+pub struct Through {
     /// The natural key of the referenced relation.
-    pub(crate) key: Box<NaturalKey>,
+    pub key: Box<NaturalKey>,
     /// The referenced column, whose value the foreign key column holds.
-    pub(crate) referenced_column: usize,
+    pub referenced_column: usize,
 }
 
 impl KeyPart {
@@ -79,7 +79,7 @@ impl KeyPart {
         }
     }
 
-    fn arity(&self) -> usize {
+    pub(crate) fn arity(&self) -> usize {
         match self {
             Self::Column { .. } => 1,
             Self::Through { through, .. } => through.key.arity(),
@@ -94,7 +94,7 @@ impl NaturalKey {
     }
 
     /// Column names as the configuration writes them, for messages.
-    pub(crate) fn describe(&self, catalog: &Catalog) -> String {
+    pub fn describe(&self, catalog: &Catalog) -> String {
         let relation = catalog.relation(self.relation);
         let names = self.parts.iter().map(|part| {
             let name = &relation.columns[part.column()].name;
@@ -113,17 +113,18 @@ const DEPTH_MAX: usize = 8;
 /// Reads a `natural_key` of the configuration or a profile against the catalog.
 pub(crate) fn parse(
     catalog: &Catalog,
-    registry: &mut IndexRegistry,
     relation: RelationId,
-    parts: &[String],
+    key: &NaturalKeyConfig,
     source: &str,
 ) -> Result<NaturalKey, ConfigError> {
-    parse_at(catalog, registry, relation, parts, source, 0)
+    match key {
+        NaturalKeyConfig::Columns(names) => parse_at(catalog, relation, names, source, 0),
+        NaturalKeyConfig::Tree(tree) => parse_tree(catalog, relation, tree, source),
+    }
 }
 
 fn parse_at(
     catalog: &Catalog,
-    registry: &mut IndexRegistry,
     relation: RelationId,
     names: &[String],
     source: &str,
@@ -162,18 +163,17 @@ fn parse_at(
         let group: Vec<String> = rest.iter().map_while(|name| name.strip_prefix(&prefix)).map(str::to_owned).collect();
         let (target, referenced_column) = single_reference(catalog, relation, column)
             .ok_or_else(|| syntax(name, "a column with a foreign key before the dot"))?;
-        let key = parse_at(catalog, registry, target, &group, source, depth + 1)?;
+        let key = parse_at(catalog, target, &group, source, depth + 1)?;
         rest = &rest[group.len()..];
         parts.push(KeyPart::Through { column, through: Through { key: Box::new(key), referenced_column } });
     }
-    let index = registry.add(catalog, relation, parts.iter().map(KeyPart::column).collect());
-    Ok(NaturalKey { relation, parts, index, tree: None, source: source.to_owned() })
+    let columns = parts.iter().map(KeyPart::column).collect();
+    Ok(NaturalKey { relation, parts, columns, tree: None, source: source.to_owned() })
 }
 
-/// Reads a natural key along a tree against the catalog.
-pub(crate) fn parse_tree(
+/// The same, along a tree.
+fn parse_tree(
     catalog: &Catalog,
-    registry: &mut IndexRegistry,
     relation: RelationId,
     tree: &TreeKeyConfig,
     source: &str,
@@ -193,15 +193,14 @@ pub(crate) fn parse_tree(
             expected: "the characters of the path for each level".to_owned(),
         });
     }
-    let index = registry.add(catalog, relation, vec![path]);
     let parts = vec![KeyPart::Column { column: value, nested: None }];
     let comparison = Comparison::of(&definition.columns[value]);
     let tree = Tree { column: value, comparison, path, step: tree.step };
-    Ok(NaturalKey { relation, parts, index, tree: Some(tree), source: source.to_owned() })
+    Ok(NaturalKey { relation, parts, columns: vec![path], tree: Some(tree), source: source.to_owned() })
 }
 
 /// The relation and column that a single-column foreign key on this column references.
-pub(crate) fn single_reference(catalog: &Catalog, relation: RelationId, column: usize) -> Option<(RelationId, usize)> {
+pub fn single_reference(catalog: &Catalog, relation: RelationId, column: usize) -> Option<(RelationId, usize)> {
     let definition = catalog.relation(relation);
     let name = &definition.columns[column].name;
     definition.foreign_keys.iter().filter(|key| key.columns.len() == 1 && &key.columns[0] == name).find_map(|key| {
@@ -213,16 +212,16 @@ pub(crate) fn single_reference(catalog: &Catalog, relation: RelationId, column: 
 
 /// A reference by natural key, with its values coerced to the key's columns.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct NaturalReference {
+pub struct NaturalReference {
     /// How many elements the flat list had: tells which natural key was meant.
-    pub(crate) arity: usize,
+    pub arity: usize,
     /// One for each part of the natural key.
-    pub(crate) parts: Vec<ReferencePart>,
+    pub parts: Vec<ReferencePart>,
 }
 
 /// One part of a reference by natural key.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum ReferencePart {
+pub enum ReferencePart {
     /// The value of an own column.
     Value(Value),
     /// The row that the foreign key column references.
@@ -245,94 +244,4 @@ impl std::fmt::Display for NaturalReference {
         }
         f.write_str("]")
     }
-}
-
-/// Reads a JSON list as a reference by this natural key. Its parts pass what the configuration does to the values of the key's columns, as
-/// the records that they name do.
-pub(crate) fn read(
-    key: &NaturalKey,
-    list: &[RawJson<'_>],
-    mapping: &Mapping,
-    catalog: &Catalog,
-    rules: &Rules,
-    notes: &mut Vec<Note>,
-) -> Result<NaturalReference, String> {
-    let own = |element: &RawJson<'_>, column: usize, notes: &mut Vec<Note>| {
-        part_value(element, key.relation, column, mapping, catalog, rules, notes).map(ReferencePart::Value)
-    };
-    if let (Some(tree), false) = (&key.tree, list.is_empty()) {
-        let parts = list.iter().map(|element| own(element, tree.column, notes));
-        return Ok(NaturalReference { arity: list.len(), parts: parts.collect::<Result<_, _>>()? });
-    }
-    if list.len() != key.arity() {
-        return Err(format!(
-            "has {} parts, and the natural key of {} has {} ({})",
-            list.len(),
-            catalog.relation(key.relation).name,
-            key.arity(),
-            key.describe(catalog),
-        ));
-    }
-    let mut rest = list;
-    let mut parts = Vec::with_capacity(key.parts.len());
-    for part in &key.parts {
-        let (elements, after) = rest.split_at(part.arity());
-        rest = after;
-        parts.push(match part {
-            KeyPart::Through { through, .. } => {
-                ReferencePart::Nested(read(&through.key, elements, mapping, catalog, rules, notes)?)
-            }
-            KeyPart::Column { nested: Some((target, _)), .. } if elements[0].kind() == JsonKind::Array => {
-                let inner: Vec<RawJson<'_>> = elements[0].elements().collect();
-                let name = &catalog.relation(*target).name;
-                let key = mapping
-                    .identity(*target)
-                    .ok_or_else(|| format!("holds a list for a row of {name}, whose natural key is not known"))?;
-                ReferencePart::Nested(read(key, &inner, mapping, catalog, rules, notes)?)
-            }
-            KeyPart::Column { column, .. } => own(&elements[0], *column, notes)?,
-        });
-    }
-    Ok(NaturalReference { arity: list.len(), parts })
-}
-
-/// One element of a list as a value of its column; null matches NULL.
-fn part_value(
-    element: &RawJson<'_>,
-    relation: RelationId,
-    column: usize,
-    mapping: &Mapping,
-    catalog: &Catalog,
-    rules: &Rules,
-    notes: &mut Vec<Note>,
-) -> Result<Value, String> {
-    let definition = &catalog.relation(relation).columns[column];
-    let Some(recipe) = mapping.recipes.of(relation, column) else { return plain_value(element, definition, rules) };
-    let mut note = |by| notes.push(Note::Changed { relation, column, by });
-    if let Some(value) = &recipe.set {
-        note(By::Set);
-        return Ok(value.clone());
-    }
-    let changed = transform::apply(&recipe.steps, element, |at| note(By::Step(at)))
-        .map_err(|unfit| format!("has a part {} that {}", element.text(), unfit.why))?;
-    let value = match changed.as_deref().map(|text| RawJson::parse(text, usize::MAX)) {
-        Some(Ok(changed)) => plain_value(&changed, definition, rules)?,
-        Some(Err(error)) => return Err(error.to_string()),
-        None => plain_value(element, definition, rules)?,
-    };
-    match &recipe.default {
-        Some(default) if value.is_null() && !definition.nullable => {
-            note(By::Default);
-            Ok(default.clone())
-        }
-        _ => Ok(value),
-    }
-}
-
-fn plain_value(element: &RawJson<'_>, column: &Column, rules: &Rules) -> Result<Value, String> {
-    if element.kind() == JsonKind::Null {
-        return Ok(Value::Null);
-    }
-    coerce::coerce(element, column, How::default(), rules)
-        .map_err(|unfit| format!("has a part {} that {}", element.text(), unfit.why))
 }

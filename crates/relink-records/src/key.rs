@@ -4,14 +4,9 @@ use std::borrow::Cow;
 
 use relink_model::{Column, TypeKind, Value};
 
-use crate::memory::write_length;
-
-/// The ordinal of a record among the records of its relation, from 0.
-pub(crate) type Ordinal = u32;
-
 /// How the values of a column are compared: as its database does, as far as that can be told without asking it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Comparison {
+pub struct Comparison {
     /// Numbers that differ in their scale only are equal.
     decimal: bool,
     /// Text that is a whole number counts as the number: the column makes one of it (SQLite, where a reference may be text).
@@ -35,7 +30,7 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 impl Comparison {
     /// As this column's type and collation have it.
-    pub(crate) fn of(column: &Column) -> Self {
+    pub fn of(column: &Column) -> Self {
         let case = match &column.collation {
             _ if !column.case_insensitive => Case::Exact,
             Some(collation) if collation.eq_ignore_ascii_case("NOCASE") => Case::Ascii,
@@ -48,7 +43,7 @@ impl Comparison {
     }
 
     /// Whether the database may call values equal that are not seen to be so here.
-    pub(crate) fn is_loose(self) -> bool {
+    pub fn is_loose(self) -> bool {
         self.case == Case::Unicode
     }
 
@@ -77,7 +72,7 @@ impl Comparison {
 
 /// A key's values in canonical form: equal keys are equal bytes. Single integers, by far the most frequent keys, stay integers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+pub enum Key {
     /// A single integer column.
     Int(i64),
     /// Anything else, each part tagged and length-prefixed so that no two tuples share an encoding.
@@ -86,7 +81,7 @@ pub(crate) enum Key {
 
 impl Key {
     /// The key of these values, or `None` where a part is NULL.
-    pub(crate) fn of<'a>(parts: impl Iterator<Item = (&'a Value, &'a Comparison)> + Clone) -> Option<Self> {
+    pub fn of<'a>(parts: impl Iterator<Item = (&'a Value, &'a Comparison)> + Clone) -> Option<Self> {
         let mut rest = parts.clone();
         if let (Some((value, comparison)), None) = (rest.next(), rest.next())
             && !comparison.decimal
@@ -110,7 +105,7 @@ impl Key {
     }
 
     /// As [`Self::of`], with NULL as a value of its own: for natural keys, whose NULL parts match NULL.
-    pub(crate) fn with_nulls<'a>(parts: impl Iterator<Item = (&'a Value, &'a Comparison)> + Clone) -> Self {
+    pub fn with_nulls<'a>(parts: impl Iterator<Item = (&'a Value, &'a Comparison)> + Clone) -> Self {
         if let Some(key) = Self::of(parts.clone()) {
             return key;
         }
@@ -153,15 +148,13 @@ fn plain_decimal(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// What a [`KeyMap`](crate::memory::KeyMap) knows of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// No record has it.
-    Nowhere,
-    /// This record has it.
-    Record(Ordinal),
-    /// Several records have it.
-    Several,
+/// A length in groups of seven bits, the lowest first: parts are short, and one byte is most often enough.
+fn write_length(mut length: usize, bytes: &mut Vec<u8>) {
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
 }
 
 #[cfg(test)]

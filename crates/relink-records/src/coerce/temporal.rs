@@ -191,14 +191,15 @@ fn check_precision(digits: u8, precision: u8) -> Result<(), Unfit> {
 }
 
 /// Splits `10:00:00+05:30` into clock and offset; `Z` counts as an offset.
-pub(crate) fn split_offset(text: &str) -> (&str, Option<&str>) {
+pub fn split_offset(text: &str) -> (&str, Option<&str>) {
     match text.find(['Z', 'z', '+', '-']) {
         Some(at) => (text[..at].trim_end(), Some(&text[at..])),
         None => (text, None),
     }
 }
 
-pub(crate) fn parse_offset(text: &str) -> Result<Offset, Unfit> {
+/// An offset such as `Z`, `+02`, `+0530` or `-08:00`.
+pub fn parse_offset(text: &str) -> Result<Offset, Unfit> {
     let unfit = || Unfit::new(format!("has an offset {text:?} that is not understood"));
     if text.eq_ignore_ascii_case("z") {
         return Ok(Offset::UTC);
