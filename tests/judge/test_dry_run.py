@@ -10,7 +10,7 @@ from databases import Postgres, Sqlite
 from relink import CLEAN, REFUSED, restore
 
 # What a run is allowed to say differently: that it was a rehearsal, when it was, and how long it took.
-RUN_FACTS = {"dry_run", "duration_ms", "now"}
+RUN_FACTS = {"dry_run", "duration_ms", "now", "started"}
 
 
 def without_run_facts(report):

@@ -101,6 +101,7 @@ fn the_sample_restores_validates_and_is_accounted_for() {
     for report in [&mut rehearsed, &mut restored] {
         report["dry_run"] = Value::Null;
         report["validation"]["run"]["duration_ms"] = Value::Null;
+        report["validation"]["run"]["started"] = Value::Null;
         for check in report["validation"]["checks"].as_array_mut().expect("checks") {
             check["duration_ms"] = Value::Null;
         }
