@@ -3,310 +3,237 @@
 //! Failing checks come first, one block each, the gravest first; passes are collapsed to a count. There is no box drawing, so that a log
 //! stays searchable.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
-use indexmap::IndexMap;
 use relink_model::Severity;
-use relink_validate::{CheckKind, CheckResult, Report, Sample, Status};
+use relink_validate::{CheckResult, Report, Status};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::{
+    Options,
+    rows::{self, Rows},
+    visible, words,
+};
 
 /// Samples shown per check; the JSON report holds all that were taken.
 const SAMPLES_SHOWN_MAX: usize = 10;
 
-/// Missing keys shown with their rows, at most.
-const FREQUENT_SHOWN_MAX: usize = 5;
-
 /// Characters of one cell of the samples at most.
 const CELL_CHARS_MAX: usize = 40;
 
+/// A column of samples is not cut to less than so many columns of the terminal, however narrow that is.
+const CELL_COLUMNS_MIN: usize = 6;
+
+/// Where the details of a check begin.
+const INDENT: &str = "    ";
+
+/// Where its failing rows begin.
+const ROW_INDENT: &str = "      ";
+
+/// Columns of the word before a detail, with the space behind it.
+const WORD_COLUMNS: usize = 6;
+
+/// Nothing is fitted to less: then the terminal wraps.
+const WIDTH_MIN: usize = 40;
+
 /// Renders the report.
-pub(crate) fn render(report: &Report, colour: bool) -> String {
-    let paint = Paint { colour };
+pub(crate) fn render(report: &Report, options: &Options) -> String {
+    let paint = Paint { colour: options.colour };
+    if options.quiet {
+        return format!("{}\n", words::totals(report));
+    }
+    let width = options.width.map(|width| width.max(WIDTH_MIN));
     let mut text = String::new();
-    let mut shown: Vec<&CheckResult> = report.checks.iter().filter(|check| check.status != Status::Pass).collect();
-    shown.sort_by_key(|check| (rank(check), std::cmp::Reverse(check.counts.failed)));
-    for check in &shown {
-        block(&mut text, check, paint);
+    for check in words::not_passed(report) {
+        let (mark, word) = words::outcome(check);
+        let counts = words::counts(check);
+        let id = words::id(check);
+        let fits = width.is_none_or(|width| word.len() + id.width() + counts.width() + 6 <= width);
+        let head = format!("{} {}", paint.with(style(check), &format!("{mark} {word}")), paint.with(Style::Bold, &id));
+        if counts.is_empty() {
+            let _ = writeln!(text, "{head}");
+        } else if fits {
+            let _ = writeln!(text, "{head}   {counts}");
+        } else {
+            let _ = writeln!(text, "{head}");
+            wrapped(&mut text, INDENT, INDENT, &counts, width);
+        }
+        text.push_str(&body(report, check, width));
         text.push('\n');
     }
-    text.push_str(&summary(report, paint));
+    text.push_str(&ending(report, width, paint));
     text
 }
 
-/// Failures by severity, then what could not be run.
-fn rank(check: &CheckResult) -> u8 {
-    match (check.status, check.severity) {
-        (Status::Fail, Severity::Error) => 0,
-        (Status::Fail, Severity::Warning) => 1,
-        (Status::Fail, Severity::Info) => 2,
-        (Status::Error, _) => 3,
-        (Status::Allowed, _) => 4,
-        (Status::Pass, _) => 5,
-    }
-}
-
-fn block(text: &mut String, check: &CheckResult, paint: Paint) {
-    let (mark, word, style) = match (check.status, check.severity) {
-        (Status::Error, _) => ("~", "not run", Style::Yellow),
-        (_, Severity::Error) => ("✗", "error", Style::Red),
-        (_, Severity::Warning) => ("!", "warning", Style::Yellow),
-        (_, Severity::Info) => ("·", "info", Style::Blue),
-    };
-    let head = paint.with(style, &format!("{mark} {word}"));
-    let counts = counts(check);
-    let gap = if counts.is_empty() { "" } else { "   " };
-    let _ = writeln!(text, "{head} {}{gap}{counts}", paint.with(Style::Bold, &check.id));
-    let _ = writeln!(text, "    {}", check.message);
-    for line in sample_lines(check) {
-        let _ = writeln!(text, "      {line}");
-    }
-    if let Some(frequent) = frequent(check) {
-        detail(text, "most", &frequent);
-    }
-    if check.problems.len() > 1 {
-        let parts: Vec<String> =
-            check.problems.iter().map(|(what, rows)| format!("{what} ×{}", number(*rows))).collect();
-        detail(text, "what", &parts.join(", "));
-    }
-    for note in &check.notes {
-        detail(text, "note", note);
-    }
-    if let Some(why) = &check.why {
-        detail(text, "why", why);
-    }
-    if let Some(help) = &check.help {
-        detail(text, "do", help);
-    }
-    if let Some(sql) = &check.sql {
-        let one_line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        detail(text, "see", &format!("{one_line};"));
-    }
-}
-
-fn detail(text: &mut String, word: &str, what: &str) {
-    let _ = writeln!(text, "    {word:<5}{what}");
-}
-
-/// `42 rows, 3 distinct (0.8 % of 5 120; 17 not judged)`.
-fn counts(check: &CheckResult) -> String {
-    let counts = check.counts;
-    if check.status != Status::Fail || counts.total == 0 {
-        return String::new();
-    }
-    let mut text = rows(counts.failed);
-    match check.kind {
-        CheckKind::Ref => {
-            let _ =
-                write!(text, ", {} missing {}", number(counts.failed_distinct), plural(counts.failed_distinct, "key"));
-        }
-        CheckKind::Unique => {
-            let _ = write!(text, " in {} {}", number(counts.failed_distinct), plural(counts.failed_distinct, "group"));
-        }
-        _ if counts.failed_distinct != counts.failed => {
-            let distinct = counts.failed_distinct;
-            let _ = write!(text, ", {} distinct {}", number(distinct), plural(distinct, "value"));
-        }
-        _ => {}
-    }
-    let _ = write!(text, " ({} of {}", percent(counts.failed, counts.judged), number(counts.judged));
-    if counts.not_judged > 0 {
-        let _ = write!(text, "; {} not judged", number(counts.not_judged));
-    }
-    text.push(')');
-    text
-}
-
-fn rows(count: u64) -> String {
-    format!("{} {}", number(count), plural(count, "row"))
-}
-
-fn plural(count: u64, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
-}
-
-/// Thousands apart, as `5 120`.
-fn number(count: u64) -> String {
-    let digits = count.to_string();
+/// What a block says below its head: the message, failing rows, and every detail. Also what other formats show of a check as plain text.
+pub(crate) fn body(report: &Report, check: &CheckResult, width: Option<usize>) -> String {
     let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
+    wrapped(&mut text, INDENT, INDENT, &words::message(check), width);
+    // What is allowed or could not be run needs no action: why is enough.
+    if check.status == Status::Fail {
+        for line in row_lines(check, SAMPLES_SHOWN_MAX, width.map(|width| width - ROW_INDENT.len())) {
+            let _ = writeln!(text, "{ROW_INDENT}{line}");
         }
-        text.push(digit);
+    }
+    for (word, what) in words::details(report, check) {
+        let shown = check.status == Status::Fail || !matches!(word, "most" | "do");
+        if shown {
+            detail(&mut text, word, &what, width);
+        }
+    }
+    if let (Status::Fail, Some(sql)) = (check.status, &check.sql) {
+        statement(&mut text, sql);
+    }
+    if let Some(how) = words::how_to_allow(check) {
+        detail(&mut text, "allow", &how, None);
     }
     text
 }
 
-/// One decimal; what is not nothing is never shown as 0.0 %, and what is not all never as 100 %.
-fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "0.0 %".to_owned();
-    }
-    let tenths = u128::from(part) * 1000 / u128::from(whole);
-    match tenths {
-        0 if part > 0 => "< 0.1 %".to_owned(),
-        _ => format!("{}.{} %", tenths / 10, tenths % 10),
+fn detail(text: &mut String, word: &str, what: &str, width: Option<usize>) {
+    let hanging = format!("{INDENT}{:WORD_COLUMNS$}", "");
+    wrapped(text, &format!("{INDENT}{word:<WORD_COLUMNS$}"), &hanging, what, width);
+}
+
+/// The statement on one line, where that does not change it: to be copied, so it is never fitted to a width.
+fn statement(text: &mut String, sql: &str) {
+    let sql = visible::block(sql);
+    let sql = sql.trim().trim_end_matches(';').trim_end();
+    let lines: Vec<&str> = sql.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let one_line = lines.join(" ");
+    // A comment would swallow what follows it.
+    if one_line.contains("--") || one_line.contains('#') {
+        for (index, line) in lines.iter().enumerate() {
+            let word = if index == 0 { "see" } else { "" };
+            let _ = writeln!(text, "{INDENT}{word:<WORD_COLUMNS$}{}", line.replace('\t', " "));
+        }
+    } else {
+        detail(text, "see", &format!("{};", one_line.replace('\t', " ")), None);
     }
 }
 
-/// The failing rows as aligned columns under their names; groups of duplicates are set apart by their number.
-fn sample_lines(check: &CheckResult) -> Vec<String> {
-    let Some(first) = check.samples.first() else { return Vec::new() };
-    let grouped = first.group.is_some();
-    let several = check.problems.len() > 1;
-    let mut header: Vec<String> = Vec::new();
-    if grouped {
-        header.push("group".to_owned());
+/// The failing rows as aligned columns under their names, in a width.
+pub(crate) fn row_lines(check: &CheckResult, rows_max: usize, width: Option<usize>) -> Vec<String> {
+    let Rows { header, lines, more, .. } = rows::of(check, rows_max, CELL_CHARS_MAX);
+    if lines.is_empty() {
+        return Vec::new();
     }
-    header.extend(first.key.keys().chain(first.values.keys()).cloned());
-    // A sample may lack the last columns of another (a total without a difference).
-    for name in check.samples.iter().flat_map(|sample| sample.values.keys()) {
-        if !header.contains(name) {
-            header.push(name.clone());
-        }
+    let all: Vec<&Vec<String>> = std::iter::once(&header).chain(&lines).collect();
+    let mut widths: Vec<usize> = (0..header.len())
+        .map(|column| all.iter().filter_map(|line| line.get(column)).map(|cell| cell.width()).max().unwrap_or(0))
+        .collect();
+    if let Some(width) = width {
+        narrow(&mut widths, width);
     }
-    let mut lines = vec![header.clone()];
-    for sample in check.samples.iter().take(SAMPLES_SHOWN_MAX) {
-        let names = &header[usize::from(grouped)..];
-        let mut line: Vec<String> = sample.group.iter().map(|group| format!("#{group}")).collect();
-        line.extend(names.iter().map(|name| cell(name, sample)));
-        if let Some(problem) = sample.problem.as_ref().filter(|_| several) {
-            line.push(format!("← {problem}"));
-        }
-        lines.push(line);
-    }
-    let widths: Vec<usize> = (0..header.len())
-        .map(|column| {
-            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    let mut text: Vec<String> = all
+        .into_iter()
+        .map(|line| {
+            let cells = line.iter().zip(&widths).map(|(cell, width)| {
+                let cell = fit(cell, *width);
+                let padding = " ".repeat(width.saturating_sub(cell.width()));
+                cell + &padding
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect();
-    let aligned = |line: &Vec<String>| {
-        let cells = line
-            .iter()
-            .enumerate()
-            .map(|(column, cell)| format!("{cell:<width$}", width = widths.get(column).copied().unwrap_or(0)));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut text: Vec<String> = lines.iter().map(aligned).collect();
-    let shown = check.samples.len().min(SAMPLES_SHOWN_MAX) as u64;
-    if check.counts.failed > shown {
-        text.push(format!("... and {} more", rows(check.counts.failed - shown)));
+    if more > 0 {
+        text.push(format!("... and {} more", words::rows(more)));
     }
     text
 }
 
-/// One cell, on one line, visible where it is empty or blank.
-fn cell(name: &str, sample: &Sample) -> String {
-    let value = sample.key.get(name).or_else(|| sample.values.get(name));
-    match value {
-        None => String::new(),
-        Some(None) => "NULL".to_owned(),
-        Some(Some(text)) => written(text),
-    }
-}
-
-/// A value as a log can show it: control characters escaped, quoted where its ends would not be seen, cut where it is long.
-fn written(text: &str) -> String {
-    let escaped: String =
-        text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
-    let quoted = text.is_empty() || text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
-    let shown = if quoted { format!("'{escaped}'") } else { escaped };
-    if shown.chars().count() <= CELL_CHARS_MAX {
-        return shown;
-    }
-    shown.chars().take(CELL_CHARS_MAX - 1).chain(std::iter::once('…')).collect()
-}
-
-/// `90017 ×31, 90018 ×10`: the missing keys by how many rows want them, where that says more than the counts do.
-fn frequent(check: &CheckResult) -> Option<String> {
-    if check.counts.failed_distinct <= 1 || check.counts.failed_distinct == check.counts.failed {
-        return None;
-    }
-    let tuple = |values: &IndexMap<String, Option<String>>| {
-        let values: Vec<String> =
-            values.values().map(|value| value.as_deref().map_or("NULL".to_owned(), written)).collect();
-        if values.len() == 1 { values.concat() } else { format!("({})", values.join(", ")) }
-    };
-    let parts: Vec<String> = check
-        .frequent
-        .iter()
-        .take(FREQUENT_SHOWN_MAX)
-        .map(|frequent| format!("{} ×{}", tuple(&frequent.values), number(frequent.rows)))
-        .collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// What was checked, and what came of it: on a clean database the only thing to say.
-fn summary(report: &Report, paint: Paint) -> String {
-    let summary = report.summary;
-    let mut text = String::new();
-    if summary.passed == summary.checks {
-        let _ = writeln!(text, "{} nothing found", paint.with(Style::Green, "✓"));
-    }
-    let checked = checked(report);
-    if !checked.is_empty() {
-        let _ = writeln!(text, "checked {checked}");
-    }
-    let mut parts = vec![format!("{} ok", number(summary.passed))];
-    for (count, word) in [(summary.errors, "error"), (summary.warnings, "warning"), (summary.infos, "info")] {
-        if count > 0 {
-            parts.push(format!("{} {}", number(count), plural(count, word)));
+/// Takes from the widest columns until all fit, or none can give any more.
+fn narrow(widths: &mut [usize], width: usize) {
+    let gaps = widths.len().saturating_sub(1) * 2;
+    while widths.iter().sum::<usize>() + gaps > width {
+        let Some(widest) = widths.iter_mut().max() else { return };
+        if *widest <= CELL_COLUMNS_MIN {
+            return;
         }
+        *widest -= 1;
     }
-    if summary.not_run > 0 {
-        parts.push(format!("{} not run", number(summary.not_run)));
+}
+
+/// A text in so many columns of the terminal at most.
+fn fit(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
     }
-    let run = &report.run;
-    let seconds = run.duration_ms / 100;
-    let _ = writeln!(
-        text,
-        "{} {}: {} · {} in {} {} · {}.{} s · {} · {}",
-        number(summary.checks),
-        plural(summary.checks, "check"),
-        parts.join(" · "),
-        rows(run.rows),
-        number(run.relations),
-        plural(run.relations, "relation"),
-        seconds / 10,
-        seconds % 10,
-        run.target.name(),
-        run.now,
-    );
+    let mut fitted = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        fitted.push(c);
+    }
+    fitted.push('…');
+    fitted
+}
+
+/// A sentence, broken between words where a width asks for it.
+fn wrapped(text: &mut String, first: &str, hanging: &str, sentence: &str, width: Option<usize>) {
+    let Some(width) = width else {
+        let _ = writeln!(text, "{first}{sentence}");
+        return;
+    };
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in sentence.split(' ') {
+        if !empty && line.width() + 1 + word.width() > width {
+            let _ = writeln!(text, "{}", line.trim_end());
+            hanging.clone_into(&mut line);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+/// What concerns the run, what was checked, and what came of it: on a clean database the only thing to say.
+fn ending(report: &Report, width: Option<usize>, paint: Paint) -> String {
+    let mut text = String::new();
+    for warning in &report.warnings {
+        let head = paint.with(Style::Yellow, "! warning");
+        // Escape sequences have no width: the line is wrapped without them.
+        let mut lines = String::new();
+        wrapped(&mut lines, "! warning ", INDENT, &visible::line(warning), width);
+        text.push_str(&lines.replacen("! warning", &head, 1));
+    }
+    for what in &report.not_checked {
+        wrapped(&mut text, "~ not checked ", INDENT, &visible::line(what), width);
+    }
+    if !(report.warnings.is_empty() && report.not_checked.is_empty()) {
+        text.push('\n');
+    }
+    let summary = report.summary;
+    if summary.checks == 0 {
+        let _ = writeln!(text, "{} nothing was checked", paint.with(Style::Yellow, "!"));
+    } else if summary.passed == summary.checks {
+        let _ = writeln!(text, "{} nothing found", paint.with(Style::Green, "✓"));
+    } else if summary.passed.saturating_add(summary.allowed) == summary.checks {
+        let _ = writeln!(text, "{} nothing found that is not allowed", paint.with(Style::Green, "✓"));
+    }
+    let checked = words::checked(report);
+    if !checked.is_empty() {
+        wrapped(&mut text, "checked ", "        ", &checked, width);
+    }
+    let _ = writeln!(text, "{}", words::totals(report));
     text
 }
 
-/// `14 references, 9 unique keys, ...`: the checks by kind, facts of the schema left out.
-fn checked(report: &Report) -> String {
-    let mut by_kind: BTreeMap<u8, (u64, &str)> = BTreeMap::new();
-    for check in &report.checks {
-        let (order, word) = match check.kind {
-            CheckKind::Ref | CheckKind::Poly => (0, "reference"),
-            CheckKind::Unique => (1, "unique key"),
-            CheckKind::NotNull => (2, "NOT NULL column"),
-            CheckKind::Check => (3, "CHECK"),
-            CheckKind::Type => (4, "column type"),
-            CheckKind::Min | CheckKind::Max | CheckKind::Gt | CheckKind::Lt => (5, "range"),
-            CheckKind::Past | CheckKind::Future => (6, "date column"),
-            CheckKind::Total | CheckKind::Balance | CheckKind::Running | CheckKind::Equal => (7, "total"),
-            CheckKind::Required
-            | CheckKind::RequiredWhen
-            | CheckKind::In
-            | CheckKind::Match
-            | CheckKind::Ascending
-            | CheckKind::Row => (8, "row rule"),
-            CheckKind::NoOverlap
-            | CheckKind::Acyclic
-            | CheckKind::Count
-            | CheckKind::Fresh
-            | CheckKind::Same
-            | CheckKind::Sql
-            | CheckKind::Complete => (9, "other rule"),
-            CheckKind::Trust | CheckKind::Schema => continue,
-        };
-        by_kind.entry(order).or_insert((0, word)).0 += 1;
+fn style(check: &CheckResult) -> Style {
+    match (check.status, check.severity) {
+        (Status::Pass | Status::Allowed, _) => Style::Green,
+        (Status::Error, _) | (_, Severity::Warning) => Style::Yellow,
+        (_, Severity::Error) => Style::Red,
+        (_, Severity::Info) => Style::Blue,
     }
-    let parts: Vec<String> =
-        by_kind.values().map(|(count, word)| format!("{} {}", number(*count), plural(*count, word))).collect();
-    parts.join(", ")
 }
 
 /// What a text stands out by.
@@ -340,9 +267,14 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use relink_model::{RelationName, ServerInfo};
-    use relink_validate::{Frequent, REPORT_VERSION, RowCounts, RunFacts, Summary, Target};
+    use relink_validate::{CheckKind, Frequent, REPORT_VERSION, RowCounts, RunFacts, Sample, Summary, Target};
 
     use super::*;
+    use indexmap::IndexMap;
+
+    fn plain(report: &Report) -> String {
+        render(report, &Options::default())
+    }
 
     fn pairs(pairs: &[(&str, Option<&str>)]) -> IndexMap<String, Option<String>> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect()
@@ -397,7 +329,7 @@ mod tests {
     #[test]
     fn a_failing_check_shows_counts_keys_reason_and_sql() {
         let summary = Summary { checks: 2, passed: 1, errors: 1, ..Summary::default() };
-        let text = render(&report(vec![passed("unique:orders.id", CheckKind::Unique), orphans()], summary), false);
+        let text = plain(&report(vec![passed("unique:orders.id", CheckKind::Unique), orphans()], summary));
         assert_eq!(
             text,
             "✗ error ref:orders.customer_id   42 rows, 3 missing keys (0.8 % of 5 103; 17 not judged)
@@ -406,10 +338,11 @@ mod tests {
       1881  90017
       1882  ' '
       ... and 40 rows more
-    most 90017 ×31, 90018 ×10, 91002 ×1
-    why  loaded with triggers off?
-    do   add the missing rows
-    see  SELECT c.* FROM orders AS c;
+    most  90017 ×31, 90018 ×10, 91002 ×1
+    why   loaded with triggers off?
+    do    add the missing rows
+    see   SELECT c.* FROM orders AS c;
+    allow in relink.toml: [[allow]] check = \"ref:orders.customer_id\"  why = \"...\"
 
 checked 1 reference, 1 unique key
 2 checks: 1 ok · 1 error · 6 200 000 rows in 2 relations · 3.4 s · shop · 2026-11-20T04:31:07Z
@@ -427,8 +360,8 @@ checked 1 reference, 1 unique key
             of("check:error", Severity::Error, Status::Fail),
         ];
         let summary = Summary { checks: 4, errors: 1, warnings: 1, infos: 1, not_run: 1, ..Summary::default() };
-        let text = render(&report(checks, summary), false);
-        let heads: Vec<&str> = text.lines().filter(|line| line.contains("check:")).collect();
+        let text = plain(&report(checks, summary));
+        let heads: Vec<&str> = text.lines().filter(|line| line.contains("check:") && !line.starts_with(' ')).collect();
         assert_eq!(
             heads,
             ["✗ error check:error", "! warning check:warning", "· info check:info", "~ not run check:not-run"]
@@ -439,7 +372,7 @@ checked 1 reference, 1 unique key
     #[test]
     fn on_a_clean_database_it_says_what_was_checked() {
         let summary = Summary { checks: 1, passed: 1, ..Summary::default() };
-        let text = render(&report(vec![passed("ref:a.b", CheckKind::Ref)], summary), false);
+        let text = plain(&report(vec![passed("ref:a.b", CheckKind::Ref)], summary));
         assert!(text.starts_with("✓ nothing found\nchecked 1 reference\n1 check: 1 ok"), "{text}");
     }
 
@@ -457,7 +390,7 @@ checked 1 reference, 1 unique key
             samples: vec![sample("7", 1), sample("91", 1)],
             ..passed("unique:users.email", CheckKind::Unique)
         };
-        let text = render(&report(vec![check], Summary { checks: 1, errors: 1, ..Summary::default() }), false);
+        let text = plain(&report(vec![check], Summary { checks: 1, errors: 1, ..Summary::default() }));
         assert!(text.contains("2 rows in 1 group (50.0 % of 4)"), "{text}");
         assert!(text.contains("#1     7   a\\n\\u{1b}[31mx\n"), "{text}");
     }
@@ -466,15 +399,32 @@ checked 1 reference, 1 unique key
     fn colour_is_there_only_when_asked_for() {
         let summary = Summary { checks: 1, errors: 1, ..Summary::default() };
         let report = report(vec![orphans()], summary);
-        assert!(!render(&report, false).contains('\u{1b}'));
-        assert!(render(&report, true).starts_with("\u{1b}[31;1m✗ error\u{1b}[0m"));
+        assert!(!plain(&report).contains('\u{1b}'));
+        assert!(
+            render(&report, &Options { colour: true, ..Options::default() })
+                .starts_with("\u{1b}[31;1m✗ error\u{1b}[0m")
+        );
     }
 
     #[test]
-    fn a_share_is_never_rounded_to_nothing_nor_to_all() {
-        assert_eq!(percent(1, 1_000_000), "< 0.1 %");
-        assert_eq!(percent(999_999, 1_000_000), "99.9 %");
-        assert_eq!(percent(5, 5), "100.0 %");
-        assert_eq!(number(1_234_567), "1 234 567");
+    fn a_comment_in_a_statement_does_not_swallow_the_rest() {
+        let sql = "SELECT id -- the key\n  FROM orders;\n".to_owned();
+        let check = CheckResult { sql: Some(sql), ..orphans() };
+        let text = plain(&report(vec![check], Summary { checks: 1, errors: 1, ..Summary::default() }));
+        assert!(text.contains("    see   SELECT id -- the key\n          FROM orders\n"), "{text}");
+    }
+
+    #[test]
+    fn cells_are_cut_to_the_width_and_wide_characters_count_twice() {
+        let sample = Sample {
+            key: pairs(&[("id", Some("7"))]),
+            values: pairs(&[("name", Some(&"漢字".repeat(40))), ("city", Some("Basel"))]),
+            ..Sample::default()
+        };
+        let check = CheckResult { samples: vec![sample], ..orphans() };
+        let lines = row_lines(&check, 10, Some(30));
+        assert_eq!(lines[1], "7   漢字漢字漢字漢字漢…  Basel");
+        assert!(lines.iter().take(2).all(|line| line.width() <= 30), "{lines:?}");
+        assert_eq!(fit("漢字", 3), "漢…");
     }
 }
