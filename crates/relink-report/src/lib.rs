@@ -1,8 +1,8 @@
 //! Validation reports in every form that `relink validate` writes: for people, for CI systems, for managers.
 //!
 //! Pure: a [`Report`] goes in, a text comes out. Nothing here prints, opens a file, or reads the clock or the environment. Every format says the
-//! same things in the same words ([`words`]), and every format is total: whatever strings the data holds, what comes out is well-formed, and what a
-//! reader would not see is written so that it can be seen ([`visible`]).
+//! same things in the same words (`words.rs`), and every format is total: whatever strings the data holds, what comes out is well-formed, and what a
+//! reader would not see is written so that it can be seen (`visible.rs`).
 
 mod github;
 mod gitlab;
