@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "relink-validate",
         &["relink-model", "relink-graph", "relink-rules", "relink-export", "relink-db", "relink-records"],
     ),
+    ("relink-report", &["relink-model", "relink-validate"]),
     (
         "relink-cli",
         &[
@@ -29,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "relink-records",
             "relink-restore",
             "relink-validate",
+            "relink-report",
         ],
     ),
     ("relink-testkit", &["relink-model"]),
@@ -41,7 +43,7 @@ const BESIDE: &[&str] = &["relink-e2e", "relink-benches"];
 const FOR_TESTS: &[&str] = &["relink-testkit"];
 
 /// Crates without async and without I/O.
-const PURE: &[&str] = &["relink-model", "relink-graph", "relink-rules", "relink-records"];
+const PURE: &[&str] = &["relink-model", "relink-graph", "relink-rules", "relink-records", "relink-report"];
 
 /// What only the database crate may depend on.
 const DATABASE_ACCESS: &[&str] = &["sqlx", "sea-query", "rusqlite", "tokio-postgres", "mysql_async"];

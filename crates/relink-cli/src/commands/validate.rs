@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, TransactionKind};
 use relink_model::{Config, Severity};
+use relink_report::Format;
 use relink_validate::{Check, Event, Options, Report};
 
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
     config, diagnostics,
     exit::{Exit, Failure},
     progress::Progress,
-    render::validation,
 };
 
 pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> {
@@ -22,7 +22,11 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
     progress.finish();
     let report = report?;
     match arguments.format {
-        ReportFormat::Text => super::print(&validation::render(&report, diagnostics::colour_on_stdout())),
+        ReportFormat::Text => {
+            let colour = diagnostics::colour_on_stdout();
+            let options = relink_report::Options { colour, ..relink_report::Options::default() };
+            super::print(&relink_report::render(&report, Format::Text, &options));
+        }
         ReportFormat::Json => super::print_json(&report),
     }
     Ok(exit(&report, arguments.fail_on))

@@ -13,7 +13,7 @@ use relink_restore::{
 use crate::{
     diagnostics::{self, Excerpt, Shown},
     rejects::Rejects,
-    render::{rejects, validation},
+    render::rejects,
 };
 
 /// Findings shown of each cause; the JSON report holds more.
@@ -61,7 +61,8 @@ pub(crate) fn render(facts: &Facts<'_>, source: &Source, colour: bool) -> String
         text.push('\n');
     }
     if let Some(validated) = validation {
-        text.push_str(&validation::render(validated, colour));
+        let options = relink_report::Options { colour, ..relink_report::Options::default() };
+        text.push_str(&relink_report::render(validated, relink_report::Format::Text, &options));
     }
     if !stood_before.is_empty() {
         let _ = writeln!(text, "not this restore's doing, it stood there before: {}", stood_before.join(", "));
