@@ -32,7 +32,7 @@ mod tests;
 
 pub use csv::CsvProblem;
 pub use error::ExportError;
-pub use index::{Index, LabelId, Run};
+pub use index::{Index, LabelId, Run, STOP_RECORDS};
 pub use open::OpenOptions;
 pub use place::Snippet;
 pub use raw::{Elements, Entries, JsonKind, RawJson};

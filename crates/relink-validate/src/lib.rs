@@ -6,10 +6,12 @@
 
 mod judge;
 mod live;
+mod offline;
 mod plan;
 mod report;
 
 pub use live::{Census, Compiled, Event, Options, Probe, compile, run};
+pub use offline::{Export, infer_catalog, run_export};
 pub use plan::{Check, CheckKind, plan, plan_export, test};
 pub use report::{
     Allowance, BaselineState, CheckResult, Frequent, Occurred, REPORT_VERSION, Report, RowCounts, RulePlace, RunFacts,

@@ -81,6 +81,30 @@ pub struct Run {
     pub first_ordinal: u64,
     /// How many there are.
     pub records: u64,
+    /// Where every so-many-th record begins, [`STOP_RECORDS`] apart: by these a run can be read in pieces, side by side.
+    pub stops: Vec<u64>,
+}
+
+/// Records from one stop of a run to the next.
+pub const STOP_RECORDS: u64 = 8_192;
+
+impl Run {
+    /// The same records in pieces of [`STOP_RECORDS`] at most.
+    pub fn pieces(&self) -> Vec<Self> {
+        let starts: Vec<u64> = std::iter::once(self.start).chain(self.stops.iter().copied()).collect();
+        let piece = |(number, start): (usize, &u64)| {
+            let before = number as u64 * STOP_RECORDS;
+            Self {
+                label: self.label,
+                start: *start,
+                end: starts.get(number + 1).copied().unwrap_or(self.end),
+                first_ordinal: self.first_ordinal + before,
+                records: (self.records - before).min(STOP_RECORDS),
+                stops: Vec::new(),
+            }
+        };
+        starts.iter().enumerate().map(piece).collect()
+    }
 }
 
 /// What indexing leaves behind so that places can be told later.
@@ -284,10 +308,13 @@ impl<'s> Indexer<'s> {
         let first_ordinal = self.index.records;
         match self.index.runs.last_mut() {
             Some(run) if run.label == label && run.start >= self.part.base => {
+                if run.records % STOP_RECORDS == 0 {
+                    run.stops.push(start);
+                }
                 run.end = end;
                 run.records += 1;
             }
-            _ => self.index.runs.push(Run { label, start, end, first_ordinal, records: 1 }),
+            _ => self.index.runs.push(Run { label, start, end, first_ordinal, records: 1, stops: Vec::new() }),
         }
         self.pass_record(length);
     }

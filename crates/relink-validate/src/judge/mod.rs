@@ -14,7 +14,10 @@ mod sequence;
 mod sums;
 mod tree;
 
-use std::{collections::HashSet, io};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
 
 use async_trait::async_trait;
 use foldhash::quality::FixedState;
@@ -33,18 +36,31 @@ pub(crate) use self::{
 use crate::plan::test::Test;
 
 /// Rows looked at together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// The ordinal of the first row, from 0, among the relation's.
     pub(crate) first: u64,
     /// The values of the columns that were asked for, in that order.
     pub(crate) rows: Vec<Vec<Value>>,
+    /// What is to be said of single values, by row and column of the batch.
+    pub(crate) odd: HashMap<(usize, usize), Odd>,
+}
+
+/// What is to be said of a value of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Odd {
+    /// It does not fit its column, and why.
+    Unfit(String),
+    /// The record does not have it, and a database would fill it in.
+    Absent,
 }
 
 /// A row as expressions see it.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     values: &'a [Value],
+    number: usize,
+    odd: &'a HashMap<(usize, usize), Odd>,
     /// By column of the relation: where its value stands.
     slots: &'a [usize],
 }
@@ -53,6 +69,14 @@ impl<'a> View<'a> {
     /// The value of a column by its index in the relation.
     pub(crate) fn get(self, column: usize) -> &'a Value {
         self.slots.get(column).and_then(|slot| self.values.get(*slot)).unwrap_or(&Value::Null)
+    }
+
+    /// What is to be said of the value of a column.
+    pub(crate) fn odd(self, column: usize) -> Option<&'a Odd> {
+        if self.odd.is_empty() {
+            return None;
+        }
+        self.slots.get(column).and_then(|slot| self.odd.get(&(self.number, *slot)))
     }
 }
 
@@ -274,8 +298,9 @@ async fn scan<S: RowSource>(
         let one = |(at, feed): &(usize, usize)| {
             let mut notes = Notes { total: batch.rows.len() as u64, ..Notes::default() };
             if let Ok(evaluator) = &running[*at] {
-                for (row, ordinal) in batch.rows.iter().zip(batch.first..) {
-                    evaluator.look(*feed, ordinal, View { values: row, slots: &slots }, &mut notes);
+                for (number, row) in batch.rows.iter().enumerate() {
+                    let view = View { values: row, number, odd: &batch.odd, slots: &slots };
+                    evaluator.look(*feed, batch.first + number as u64, view, &mut notes);
                 }
             }
             notes

@@ -9,7 +9,7 @@ use relink_rules::{
     expression::{Bound, Judged, Kind},
 };
 
-use super::{Distinct, Evaluator, Feed, Notes, Outcome, Setting, View, Wrong, concerns, hash};
+use super::{Distinct, Evaluator, Odd, Feed, Notes, Outcome, Setting, View, Wrong, concerns, hash};
 use crate::plan::test::{ColumnTest, CountTest, FreshTest, Judge, RowTest, StoredAs, StoredTest};
 
 /// Judges rows one by one.
@@ -56,8 +56,14 @@ pub(crate) fn verdict(test: &RowTest, deadline: Option<&Deadline>, setting: &Set
         return Verdict::NotJudged;
     }
     match &test.judge {
-        Judge::Present(column) => match row.get(*column) {
-            Value::Null => Verdict::Wrong(None),
+        Judge::Present(column) => match (row.get(*column), row.odd(*column)) {
+            (Value::Null, Some(Odd::Absent)) => Verdict::NotJudged,
+            (Value::Null, _) => Verdict::Wrong(None),
+            _ => Verdict::Fine,
+        },
+        Judge::Stored(column, StoredAs::Declared) => match (row.get(*column), row.odd(*column)) {
+            (_, Some(Odd::Unfit(why))) => Verdict::Wrong(Some(why.clone())),
+            (Value::Null, _) => Verdict::NotJudged,
             _ => Verdict::Fine,
         },
         Judge::Stored(column, fits) => stored(row.get(*column), *fits),

@@ -222,6 +222,8 @@ impl<'a> Compiler<'a> {
                     StoredAs::Number | StoredAs::Decimal => "'null', 'integer', 'real'",
                     StoredAs::Text => "'null', 'text'",
                     StoredAs::Bytes => "'null', 'blob'",
+                    // That is asked of exports only.
+                    StoredAs::Declared => "'null', 'integer', 'real', 'text', 'blob'",
                 };
                 format!("{class} NOT IN ({fitting})")
             }

@@ -1,6 +1,6 @@
 //! The rows of a database, page by page by their key, for those who judge them here.
 
-use std::io;
+use std::{collections::HashMap, io};
 
 use async_trait::async_trait;
 use relink_db::{Connection, DbError, DbErrorKind, Dialect};
@@ -170,7 +170,7 @@ impl RowSource for LiveRows<'_> {
         let mut first = 0;
         let each = |rows: Vec<(Vec<Value>, Vec<Value>)>| {
             let rows: Vec<Vec<Value>> = rows.into_iter().map(|(_, values)| values).collect();
-            let batch = Batch { first, rows };
+            let batch = Batch { first, rows, odd: HashMap::new() };
             first += batch.rows.len() as u64;
             absorb(look(&batch)).map(|()| true)
         };

@@ -314,6 +314,7 @@ fn stored(
     }
     let fits = match column.data_type.kind {
         _ if blank => StoredAs::Text,
+        _ if planning.dialect.is_none() => StoredAs::Declared,
         // SQLite's rowid alias cannot hold anything else.
         TypeKind::Integer { .. } if column.auto_increment => return None,
         TypeKind::Boolean | TypeKind::Integer { .. } => StoredAs::Whole,
@@ -323,10 +324,11 @@ fn stored(
         TypeKind::Text { .. } => StoredAs::Text,
         TypeKind::Bytes { .. } => StoredAs::Bytes,
         // Dates and times have no storage class of their own, and other types say nothing.
-        _ if planning.dialect.is_some() => return None,
-        _ => StoredAs::Text,
+        _ => return None,
     };
-    let message = if blank {
+    let message = if fits == StoredAs::Declared {
+        format!("{} holds what its type ({declared}) cannot", column.name)
+    } else if blank {
         format!("{} holds the zero date or blank label that stands for an unreadable value", column.name)
     } else {
         format!("{} is declared {declared} and holds something else", column.name)

@@ -150,6 +150,8 @@ pub enum StoredAs {
     Text,
     /// As bytes.
     Bytes,
+    /// Whatever the declared type says: of an export each value is read by it.
+    Declared,
 }
 
 /// A column whose values have to be of its type.

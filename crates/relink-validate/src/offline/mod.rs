@@ -1,0 +1,216 @@
+//! The engine for exports: the same checks under the same ids, with no database. Records are read side by side on all cores, each relation once; keys are
+//! kept as hashes and go to temporary files beyond their share of memory. Findings say where in which file they stand.
+
+mod complete;
+mod inferred;
+mod naturals;
+mod records;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use relink_db::{Capabilities, DbError};
+use relink_export::{Format, Index, Source};
+use relink_model::config::{Config, ConfigError};
+use relink_model::{Catalog, RelationId};
+use relink_records::{
+    FieldTarget, LabelTarget, Mapping, Reader,
+    coerce::Rules,
+    profile::{Profile, Profiles},
+};
+
+pub use self::inferred::infer_catalog;
+use self::records::{Records, Trouble};
+use crate::judge::{self, Feed, Outcome};
+use crate::live::{Event, Found, Options, begun, finish, not_run, show};
+use crate::plan::Check;
+use crate::plan::test::Test;
+use crate::report::{CheckResult, REPORT_VERSION, Report, RunFacts, Status, Summary, Target};
+
+/// An export that is validated.
+#[derive(Clone, Copy)]
+pub struct Export<'a> {
+    /// Its text.
+    pub source: &'a Source,
+    /// What it holds, and where.
+    pub index: &'a Index,
+    /// Where the schema comes from, in words: a file, a database, or that it was inferred.
+    pub schema: &'a str,
+}
+
+impl Export<'_> {
+    /// Whether it is a Django dump.
+    pub fn is_django(&self) -> bool {
+        matches!(self.source.format(), Format::DjangoArray | Format::DjangoLines)
+    }
+
+    fn format_name(&self) -> &'static str {
+        match self.source.format() {
+            Format::DjangoArray | Format::DjangoLines => "Django dump",
+            Format::TableMap => "table map",
+            Format::RowFiles => "row files",
+        }
+    }
+}
+
+/// Makes the checks over an export. `profiles` are the user's own.
+///
+/// # Errors
+/// A configuration that does not fit the catalog. What concerns one check alone is in the report.
+pub async fn run_export(
+    export: Export<'_>,
+    catalog: &Arc<Catalog>,
+    config: &Config,
+    profiles: &[Profile],
+    checks: &[Check],
+    options: &Options,
+    events: &mut (dyn FnMut(Event) + Send),
+) -> Result<Report, Vec<ConfigError>> {
+    let begun_at = Instant::now();
+    let profiles = Profiles::new(profiles, &config.profiles, catalog)?;
+    let django = export.is_django();
+    let mapping = Arc::new(Mapping::new(catalog, config, &profiles, &export.index.labels, django)?);
+    let rules = Rules::new(Capabilities::permissive(), django, config).map_err(|error| vec![error])?;
+    let reader = Reader::new(Arc::clone(catalog), Arc::clone(&mapping), config, rules, |_| None)?;
+    let mut records = Records::new(export, Arc::clone(catalog), mapping, reader);
+    let mut report = Report {
+        version: REPORT_VERSION,
+        run: RunFacts {
+            tool: "relink".to_owned(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            target: Target::Export {
+                name: export.source.name().to_string(),
+                format: export.format_name().to_owned(),
+                records: export.index.records,
+                schema: export.schema.to_owned(),
+            },
+            started: options.started.to_string(),
+            now: options.now.to_string(),
+            samples_max: options.samples_max,
+            relations: 0,
+            rows: export.index.records,
+            duration_ms: 0,
+        },
+        summary: Summary::default(),
+        checks: Vec::new(),
+        warnings: Vec::new(),
+        not_checked: Vec::new(),
+    };
+    let wanted = |check: &&Check| {
+        options.only.as_ref().is_none_or(|only| catalog.id(&check.relation).is_some_and(|id| only.contains(&id)))
+    };
+    let (mut made, mut evaluators) = (Vec::new(), Vec::new());
+    let setting = options.setting();
+    for check in checks.iter().filter(wanted) {
+        // What is not in the export at all is told once, and not by each of its checks.
+        let present = catalog.id(&check.relation).is_none_or(|id| records.holds(id));
+        match (only_a_database(check), judge::evaluator(&check.test, &setting)) {
+            (None, Some(evaluator)) if present => {
+                made.push(check);
+                evaluators.push(evaluator);
+            }
+            (Some(why), _) if present => report.not_checked.push(format!("{}: {why}", check.id)),
+            _ => {}
+        }
+    }
+    events(Event::Planned { checks: made.len() });
+    if let Err(trouble) = records.learn_natural_keys() {
+        for check in made {
+            let mut result = begun(check);
+            not_run(&mut result, &trouble.to_string());
+            report.checks.push(result);
+        }
+        report.summary = Summary::of(&report.checks);
+        return Ok(report);
+    }
+    let feeds: Vec<Vec<Feed>> = evaluators.iter().map(|evaluator| evaluator.feeds()).collect();
+    let outcomes = judge::run(&mut records, evaluators).await;
+    let share = begun_at.elapsed() / u32::try_from(made.len().max(1)).unwrap_or(u32::MAX);
+    for ((check, outcome), feeds) in made.into_iter().zip(outcomes).zip(&feeds) {
+        events(Event::Started { id: check.id.clone() });
+        let result = result(&mut records, catalog, check, outcome, feeds, share).await;
+        events(Event::Finished { id: result.id.clone(), status: result.status, failed: result.counts.failed });
+        report.checks.push(result);
+    }
+    complete::check(&records, options, &mut report);
+    report.run.relations = records.relations() as u64;
+    report.summary = Summary::of(&report.checks);
+    report.run.duration_ms = u64::try_from(begun_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+/// Why an export cannot tell, where it cannot.
+fn only_a_database(check: &Check) -> Option<&'static str> {
+    match &check.test {
+        Test::Expression(test) if test.condition.is_none() => Some("only a database can evaluate this CHECK"),
+        Test::Unique(test) if test.database_only => Some("only a database can evaluate the expressions of this key"),
+        Test::Sql(_) => Some("its SQL needs a database"),
+        Test::Stated => Some("a fact of a database's own catalog"),
+        _ => None,
+    }
+}
+
+async fn result(
+    records: &mut Records<'_>,
+    catalog: &Catalog,
+    check: &Check,
+    outcome: Result<Outcome, Trouble>,
+    feeds: &[Feed],
+    share: Duration,
+) -> CheckResult {
+    let mut result = begun(check);
+    result.duration_ms = u64::try_from(share.as_millis()).unwrap_or(u64::MAX);
+    let target = match &check.test {
+        Test::Reference(test) => test.target,
+        _ => None,
+    };
+    if let (Some(target), Ok(outcome)) = (target, &outcome)
+        && !records.holds(target)
+    {
+        // Nobody can tell whether rows are there that were not exported.
+        let found = Found {
+            notes: vec![format!("{} is not in the export: nothing could be compared", catalog.relation(target).name)],
+            ..Found::default()
+        };
+        finish(&mut result, check, found, outcome.total, outcome.total, false);
+        return result;
+    }
+    let found = match outcome {
+        Ok(outcome) => show(records, catalog, check, outcome, feeds).await,
+        Err(trouble) => Err(trouble),
+    };
+    match found {
+        Ok(found) => {
+            let (total, not_judged) = (found.total.unwrap_or(0), found.not_judged);
+            finish(&mut result, check, found, total, not_judged, false);
+        }
+        Err(trouble) => not_run(&mut result, &DbError::from(trouble).to_string()),
+    }
+    debug_assert!(result.status != Status::Allowed);
+    result
+}
+
+/// Whether a relation's rows come from records of this target.
+fn is_of(target: &LabelTarget, relation: RelationId) -> bool {
+    matches!(target, LabelTarget::Relation(found) if *found == relation)
+}
+
+/// Where a field goes, as far as rows are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Column(usize),
+    Elsewhere,
+    Unknown,
+}
+
+impl From<&FieldTarget> for Place {
+    fn from(target: &FieldTarget) -> Self {
+        match target {
+            FieldTarget::Column(column) | FieldTarget::Generated(column) => Self::Column(*column),
+            FieldTarget::Join(_) | FieldTarget::Ignored => Self::Elsewhere,
+            FieldTarget::Unknown { .. } => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,505 @@
+//! Records as rows of their relation: fields are columns, lists are rows of a join table, natural keys are the keys of the rows that they name.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use relink_db::{DbError, DbErrorKind};
+use relink_export::{ExportError, JsonKind, LabelId, RawJson, Record, Run};
+use relink_model::{Catalog, Column, RelationId, TypeKind, Value};
+use relink_records::{FieldTarget, JoinField, LabelTarget, Mapping, Prepared, Reader, single_reference};
+
+use super::{Export, Place, is_of, naturals::Naturals};
+use crate::judge::{Absorb, Batch, Feed, Look, Named, Odd, RowSource};
+use crate::live::text;
+
+/// Digits up to which every number passes through floating point unharmed.
+const FLOAT_DIGITS: usize = 15;
+
+/// Why records could not be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble(String);
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ExportError> for Trouble {
+    fn from(error: ExportError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self(format!("a temporary file failed: {error}"))
+    }
+}
+
+impl From<Trouble> for DbError {
+    fn from(trouble: Trouble) -> Self {
+        Self::new(DbErrorKind::Other, trouble.0)
+    }
+}
+
+/// How often something was seen, and where first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) times: u64,
+    pub(super) label: LabelId,
+    pub(super) ordinal: u64,
+    pub(super) offset: u64,
+}
+
+/// What was noticed beside the rows.
+#[derive(Debug, Default)]
+pub(super) struct Noticed {
+    /// Fields that no column takes, by label.
+    pub(super) unknown: BTreeMap<(LabelId, String), Seen>,
+    /// Numbers that do not survive floating point, by relation and column.
+    pub(super) rounds: BTreeMap<(RelationId, usize), Seen>,
+}
+
+impl Noticed {
+    fn add<K: Ord>(map: &mut BTreeMap<K, Seen>, key: K, seen: Seen) {
+        map.entry(key)
+            .and_modify(|known| {
+                known.times += seen.times;
+                if (seen.offset, seen.ordinal) < (known.offset, known.ordinal) {
+                    (known.label, known.ordinal, known.offset) = (seen.label, seen.ordinal, seen.offset);
+                }
+            })
+            .or_insert(seen);
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (key, seen) in other.unknown {
+            Self::add(&mut self.unknown, key, seen);
+        }
+        for (key, seen) in other.rounds {
+            Self::add(&mut self.rounds, key, seen);
+        }
+    }
+}
+
+/// Where rows of a relation stand.
+#[derive(Clone, Debug)]
+struct Piece {
+    run: Run,
+    /// The rows are the elements of lists in these records; `None`: the records themselves.
+    list: Option<JoinField>,
+    /// The relation that the records themselves belong to.
+    of: RelationId,
+}
+
+/// The records of an export.
+pub(super) struct Records<'a> {
+    pub(super) export: Export<'a>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) mapping: Arc<Mapping>,
+    reader: Reader,
+    naturals: Naturals,
+    /// By relation.
+    pieces: HashMap<RelationId, Vec<Piece>>,
+    noticed: Mutex<Noticed>,
+}
+
+/// Field names of a record, and where they go: most often the same as of the record before.
+#[derive(Default)]
+struct Shape {
+    names: Vec<String>,
+    places: Vec<Place>,
+}
+
+/// Decodes records of one piece.
+struct Decoding<'r, 'a> {
+    records: &'r Records<'a>,
+    relation: RelationId,
+    columns: &'r [usize],
+    shape: Shape,
+    noticed: Noticed,
+    /// Whether what is noticed counts: a record is noticed when it is first read.
+    notices: bool,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(export: Export<'a>, catalog: Arc<Catalog>, mapping: Arc<Mapping>, reader: Reader) -> Self {
+        let mut pieces: HashMap<RelationId, Vec<Piece>> = HashMap::new();
+        for (label, target) in mapping.targets().iter().enumerate() {
+            // A table without records is in the export all the same.
+            if let LabelTarget::Relation(relation) = target {
+                pieces.entry(*relation).or_default();
+            }
+            let _ = label;
+        }
+        let lists = mapping.list_fields(&catalog);
+        for run in &export.index.runs {
+            let LabelTarget::Relation(relation) = mapping.target(run.label) else { continue };
+            let own = pieces.entry(*relation).or_default();
+            own.extend(run.pieces().into_iter().map(|run| Piece { run, list: None, of: *relation }));
+        }
+        for list in lists {
+            let source = catalog.relation(list.join).columns.get(list.source_column);
+            let source = source.and_then(|_| single_reference(&catalog, list.join, list.source_column));
+            let Some((of, _)) = source else { continue };
+            for run in export.index.runs.iter().filter(|run| is_of(mapping.target(run.label), of)) {
+                let own = pieces.entry(list.join).or_default();
+                own.extend(run.pieces().into_iter().map(|run| Piece { run, list: Some(list.clone()), of }));
+            }
+        }
+        let naturals = Naturals::default();
+        Self { export, catalog, mapping, reader, naturals, pieces, noticed: Mutex::default() }
+    }
+
+    /// Whether rows of this relation can be in the export.
+    pub(super) fn holds(&self, relation: RelationId) -> bool {
+        self.pieces.contains_key(&relation)
+    }
+
+    /// How many relations are in the export.
+    pub(super) fn relations(&self) -> usize {
+        self.pieces.len()
+    }
+
+    pub(super) fn noticed(&self) -> std::sync::MutexGuard<'_, Noticed> {
+        self.noticed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds out which rows natural keys name, where the export may hold such.
+    pub(super) fn learn_natural_keys(&mut self) -> Result<(), Trouble> {
+        if self.export.is_django() {
+            self.naturals = Naturals::learn(self)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The runs of a relation's own records.
+    pub(super) fn runs(&self, relation: RelationId) -> impl Iterator<Item = &'a Run> + '_ {
+        let mapping = Arc::clone(&self.mapping);
+        self.export.index.runs.iter().filter(move |run| is_of(mapping.target(run.label), relation))
+    }
+
+    fn decoding<'r>(&'r self, relation: RelationId, columns: &'r [usize], notices: bool) -> Decoding<'r, 'a> {
+        Decoding { records: self, relation, columns, shape: Shape::default(), noticed: Noticed::default(), notices }
+    }
+
+    /// Reads the rows of a piece.
+    fn read(&self, piece: &Piece, relation: RelationId, columns: &[usize], notices: bool) -> Result<(Batch, Noticed), Trouble> {
+        let mut batch = Batch { first: 0, rows: Vec::with_capacity(piece.run.records as usize), odd: HashMap::new() };
+        let mut decoding = self.decoding(relation, columns, notices && piece.list.is_none());
+        let mut reader = self.export.source.records(&piece.run);
+        while let Some(record) = reader.next() {
+            let record = record?;
+            match &piece.list {
+                None => decoding.record(&record, &mut batch)?,
+                Some(list) => decoding.list(&record, piece.of, list, &mut batch)?,
+            }
+        }
+        Ok((batch, decoding.noticed))
+    }
+
+    /// One value; what does not fit its column comes as near as it can, with why it does not.
+    pub(super) fn value(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> (Value, Option<String>) {
+        let definition = &self.catalog.relation(relation).columns[column];
+        if json.kind() == JsonKind::Array
+            && !holds_lists(definition)
+            && let Some((target, _)) = single_reference(&self.catalog, relation, column)
+        {
+            return self.naturals.find(self, json, target);
+        }
+        let changed;
+        let mut json = *json;
+        if let Some(recipe) = self.reader.recipe(relation, column) {
+            if let Some(value) = &recipe.set {
+                return (value.clone(), None);
+            }
+            match self.reader.prepare(recipe, &json, relation, column, &mut |_, _, _| {}) {
+                Ok(Prepared::AsItIs) => {}
+                Ok(Prepared::Default(value)) => return (value, None),
+                Ok(Prepared::Changed(text)) => {
+                    changed = text;
+                    match RawJson::parse(&changed, usize::MAX) {
+                        Ok(parsed) => json = parsed,
+                        Err(error) => return (as_it_is(&json), Some(error.to_string())),
+                    }
+                }
+                Err(unfit) => return (as_it_is(&json), Some(unfit.why)),
+            }
+        }
+        match self.reader.value(&json, relation, column) {
+            Ok(value) => (value, None),
+            Err(unfit) => (as_it_is(&json), Some(unfit.why)),
+        }
+    }
+
+    /// The value of a Django record's `pk` for a column of the primary key.
+    fn pk(&self, pk: &RawJson<'_>, relation: RelationId, column: usize) -> Option<(Value, Option<String>)> {
+        let definition = self.catalog.relation(relation);
+        let name = &definition.columns[column].name;
+        let position = definition.primary_key_columns().iter().position(|key| key == name)?;
+        if definition.primary_key_columns().len() == 1 {
+            return Some(self.value(pk, relation, column));
+        }
+        pk.elements().nth(position).map(|element| self.value(&element, relation, column))
+    }
+}
+
+/// Whether a list is a value of this column, and no natural key.
+fn holds_lists(column: &Column) -> bool {
+    matches!(
+        column.data_type.kind,
+        TypeKind::Json | TypeKind::Array { .. } | TypeKind::Other | TypeKind::Dynamic | TypeKind::Set { .. }
+    )
+}
+
+/// A JSON value of which only the JSON kind is known.
+fn as_it_is(json: &RawJson<'_>) -> Value {
+    match json.kind() {
+        JsonKind::Null => Value::Null,
+        JsonKind::True => Value::Bool(true),
+        JsonKind::False => Value::Bool(false),
+        JsonKind::Number => match json.text().parse::<i64>() {
+            Ok(number) => Value::Int(number),
+            Err(_) => Value::Text(json.text().to_owned()),
+        },
+        JsonKind::String => Value::Text(json.as_str().map_or_else(|_| json.text().to_owned(), std::borrow::Cow::into_owned)),
+        JsonKind::NonFinite | JsonKind::Array | JsonKind::Object => Value::Text(json.compact()),
+    }
+}
+
+/// Whether a number is another one after it has passed through floating point, as common readers of JSON let it.
+fn rounds(json: &RawJson<'_>) -> bool {
+    let text = json.text();
+    if json.kind() != JsonKind::Number || text.bytes().filter(u8::is_ascii_digit).count() <= FLOAT_DIGITS {
+        return false;
+    }
+    let exact = relink_rules::decimal::parse(text);
+    let floating = text.parse::<f64>().ok().and_then(|number| relink_rules::decimal::parse(&format!("{number:e}")));
+    exact != floating
+}
+
+impl Decoding<'_, '_> {
+    fn slot(&self, column: usize) -> Option<usize> {
+        self.columns.iter().position(|wanted| *wanted == column)
+    }
+
+    /// A record as a row.
+    fn record(&mut self, record: &Record<'_>, batch: &mut Batch) -> Result<(), Trouble> {
+        let fields = record.fields()?;
+        let same = self.shape.names.len() == fields.fields.len()
+            && self.shape.names.iter().zip(&fields.fields).all(|(known, (name, _))| known == name);
+        if !same {
+            self.shape.names = fields.fields.iter().map(|(name, _)| name.to_string()).collect();
+            let place = |name: &String| {
+                Place::from(&self.records.mapping.field(&self.records.catalog, self.relation, name))
+            };
+            self.shape.places = self.shape.names.iter().map(place).collect();
+        }
+        let number = batch.rows.len();
+        let mut row = vec![Value::Null; self.columns.len()];
+        let mut filled = vec![false; self.columns.len()];
+        let mut keep = |slot: usize, (value, unfit): (Value, Option<String>), odd: &mut HashMap<(usize, usize), Odd>| {
+            row[slot] = value;
+            filled[slot] = true;
+            if let Some(why) = unfit {
+                odd.insert((number, slot), Odd::Unfit(why));
+            }
+        };
+        let definition = self.records.catalog.relation(self.relation);
+        if let Some(pk) = &fields.pk {
+            for (slot, column) in self.columns.iter().enumerate() {
+                if let Some(found) = self.records.pk(pk, self.relation, *column) {
+                    keep(slot, found, &mut batch.odd);
+                }
+            }
+        }
+        for ((name, json), place) in fields.fields.iter().zip(&self.shape.places) {
+            match place {
+                Place::Column(column) => {
+                    if let Some(slot) = self.slot(*column) {
+                        keep(slot, self.records.value(json, self.relation, *column), &mut batch.odd);
+                    }
+                    if self.notices && rounds(json) {
+                        let seen = Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
+                        Noticed::add(&mut self.noticed.rounds, (self.relation, *column), seen);
+                    }
+                }
+                Place::Unknown if self.notices => {
+                    let seen = Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
+                    Noticed::add(&mut self.noticed.unknown, (record.label, name.to_string()), seen);
+                }
+                Place::Elsewhere | Place::Unknown => {}
+            }
+        }
+        for (slot, column) in self.columns.iter().enumerate().filter(|(slot, _)| !filled[*slot]) {
+            let known = &definition.columns[*column];
+            if let Some(recipe) = self.records.reader.recipe(self.relation, *column)
+                && let Some(value) = recipe.set.as_ref().or(recipe.default.as_ref())
+            {
+                row[slot] = value.clone();
+                continue;
+            }
+            let is_key = definition.primary_key_columns() == [known.name.clone()];
+            if is_key && let Some(name) = self.records.naturals.own_name(self.records, record, self.relation)? {
+                // Without an id, a row is what its natural key calls it.
+                row[slot] = name;
+            } else if known.is_optional() {
+                // A database would fill it in, with NULL or something else.
+                batch.odd.insert((number, slot), Odd::Absent);
+            }
+        }
+        batch.rows.push(row);
+        Ok(())
+    }
+
+    /// The elements of a record's list as rows of the join table.
+    fn list(
+        &self,
+        record: &Record<'_>,
+        of: RelationId,
+        list: &JoinField,
+        batch: &mut Batch,
+    ) -> Result<(), Trouble> {
+        let fields = record.fields()?;
+        let is_it = |name: &str| {
+            matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Join(found) if found == *list)
+        };
+        let Some((_, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return Ok(()) };
+        let own = match &fields.pk {
+            Some(pk) => self.records.pk(pk, of, list.source_referenced).map(|(value, _)| value),
+            None => {
+                let field = fields.fields.iter().find(|(name, _)| {
+                    matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Column(column) if column == list.source_referenced)
+                });
+                match field {
+                    Some((_, json)) => Some(self.records.value(json, of, list.source_referenced).0),
+                    None => self.records.naturals.own_name(self.records, record, of)?,
+                }
+            }
+        };
+        for element in json.elements() {
+            let number = batch.rows.len();
+            let mut row = vec![Value::Null; self.columns.len()];
+            for (slot, column) in self.columns.iter().enumerate() {
+                if *column == list.source_column {
+                    row[slot] = own.clone().unwrap_or(Value::Null);
+                } else if *column == list.target_column {
+                    let (value, unfit) = self.records.value(&element, list.join, *column);
+                    row[slot] = value;
+                    if let Some(why) = unfit {
+                        batch.odd.insert((number, slot), Odd::Unfit(why));
+                    }
+                } else {
+                    batch.odd.insert((number, slot), Odd::Absent);
+                }
+            }
+            batch.rows.push(row);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RowSource for Records<'_> {
+    type Trouble = Trouble;
+
+    async fn scan(&mut self, feed: &Feed, look: &Look<'_>, absorb: &mut Absorb<'_>) -> Result<(), Trouble> {
+        let none = Vec::new();
+        let pieces = self.pieces.get(&feed.relation).unwrap_or(&none);
+        let side_by_side = rayon::current_num_threads() * 2;
+        let mut first = 0;
+        for window in pieces.chunks(side_by_side.max(1)) {
+            let mut starts = Vec::with_capacity(window.len());
+            for piece in window.iter().filter(|piece| piece.list.is_none()) {
+                starts.push(first);
+                first += piece.run.records;
+            }
+            let own: Vec<(&Piece, u64)> = window.iter().filter(|piece| piece.list.is_none()).zip(starts).collect();
+            let seen: Vec<Result<_, Trouble>> = own
+                .par_iter()
+                .map(|(piece, first)| {
+                    let (mut batch, noticed) = self.read(piece, feed.relation, &feed.columns, true)?;
+                    batch.first = *first;
+                    Ok((look(&batch), noticed))
+                })
+                .collect();
+            for seen in seen {
+                let (notes, noticed) = seen?;
+                self.noticed().merge(noticed);
+                absorb(notes)?;
+            }
+            // How many rows lists make only shows when they are read.
+            let lists: Vec<&Piece> = window.iter().filter(|piece| piece.list.is_some()).collect();
+            let read: Vec<Result<_, Trouble>> =
+                lists.par_iter().map(|piece| self.read(piece, feed.relation, &feed.columns, false)).collect();
+            for read in read {
+                let (mut batch, _) = read?;
+                batch.first = first;
+                first += batch.rows.len() as u64;
+                absorb(look(&batch))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch(
+        &mut self,
+        relation: RelationId,
+        columns: &[usize],
+        ordinals: &[u64],
+    ) -> Result<Vec<Named>, Trouble> {
+        let definition = self.catalog.relation(relation);
+        let key: Vec<usize> =
+            definition.primary_key_columns().iter().filter_map(|name| definition.column(name)).map(|(at, _)| at).collect();
+        let all: Vec<usize> = columns.iter().chain(&key).copied().collect();
+        let none = Vec::new();
+        let (mut found, mut first) = (Vec::new(), 0_u64);
+        let mut wanted = ordinals.iter().copied().peekable();
+        for piece in self.pieces.get(&relation).unwrap_or(&none) {
+            let Some(next) = wanted.peek() else { break };
+            if piece.list.is_none() && *next >= first + piece.run.records {
+                first += piece.run.records;
+                continue;
+            }
+            // Each row's record, too: that is where it stands.
+            let mut decoding = self.decoding(relation, &all, false);
+            let mut reader = self.export.source.records(&piece.run);
+            while let Some(record) = reader.next() {
+                let record = record?;
+                let mut batch = Batch::default();
+                match &piece.list {
+                    None => decoding.record(&record, &mut batch)?,
+                    Some(list) => decoding.list(&record, piece.of, list, &mut batch)?,
+                }
+                for mut row in batch.rows {
+                    while wanted.next_if(|wanted| *wanted == first).is_some() {
+                        let key_values = row.split_off(columns.len());
+                        let named: IndexMap<String, Option<String>> = key
+                            .iter()
+                            .zip(&key_values)
+                            .filter(|(_, value)| !value.is_null())
+                            .map(|(column, value)| (definition.columns[*column].name.clone(), text(value)))
+                            .collect();
+                        let place =
+                            self.export.source.place(record.ordinal, record.label, record.offset, String::new()).ok();
+                        found.push(Named { key: named, values: row.clone(), place });
+                        row.extend(key_values);
+                    }
+                    first += 1;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
