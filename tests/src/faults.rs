@@ -130,6 +130,10 @@ impl Connection for Faulty {
         through!(self, self.inner.release(name))
     }
 
+    async fn set_statement_timeout(&mut self, limit: Option<std::time::Duration>) -> Result<(), DbError> {
+        through!(self, self.inner.set_statement_timeout(limit))
+    }
+
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
         through!(self, self.inner.execute(sql, parameters))
     }

@@ -151,7 +151,9 @@ fn only_the_database_crate_names_a_driver_a_sql_builder_or_a_system_catalog() {
 #[test]
 fn the_pure_crates_do_no_io() {
     let wrong = holding(
-        code(|name| matches!(name, "relink-model" | "relink-graph" | "relink-rules" | "relink-records" | "relink-report")),
+        code(|name| {
+            matches!(name, "relink-model" | "relink-graph" | "relink-rules" | "relink-records" | "relink-report")
+        }),
         &["async fn", "std::fs", "std::net", "std::process", "std::thread", "File::open"],
     );
     assert!(wrong.is_empty(), "{wrong:#?}");

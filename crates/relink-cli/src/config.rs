@@ -1,10 +1,18 @@
 //! Finds and reads `relink.toml`, and the profiles that it names.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
-use relink_model::{Config, suggest};
+use relink_model::{
+    Config,
+    config::ConfigError,
+    suggest,
+};
 use relink_records::profile::{self, Profile};
+use relink_validate::RulePlace;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -42,9 +50,93 @@ impl Diagnostic for SyntaxProblem {
     }
 }
 
+/// A configuration, and where its rules stand.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// The file as named, and its text.
+    file: Option<(String, String)>,
+}
+
+impl Loaded {
+    /// The file as named; `None` where there is none.
+    pub(crate) fn file(&self) -> Option<&str> {
+        self.file.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    /// Where a rule stands: `table`, `orders`, `rows`, `0`.
+    pub(crate) fn place(&self, path: &[String]) -> Option<RulePlace> {
+        let (file, text) = self.file.as_ref()?;
+        let span = span_of(text, path)?;
+        let before = text.get(..span.start)?;
+        let line = before.matches('\n').count() as u64 + 1;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) as u64 + 1;
+        Some(RulePlace { file: file.clone(), line, column })
+    }
+}
+
+/// The configuration read last, for messages about it.
+static READ: OnceLock<(String, String)> = OnceLock::new();
+
+/// A mistake in what the configuration says, with its place where that is known.
+pub(crate) fn mistake(error: &ConfigError) -> Option<SyntaxProblem> {
+    let (file, text) = READ.get()?;
+    let span = error.path().and_then(|path| span_of(text, &path))?;
+    let message = error.to_string();
+    let (message, help) = match message.split_once("; did you mean ") {
+        Some((message, suggestion)) => (message.to_owned(), Some(format!("did you mean {suggestion}"))),
+        None => (message, None),
+    };
+    Some(problem(file, text, message, help, Some(span)))
+}
+
+/// Where the value of a path stands in a text of TOML: of the longest part of it that is there.
+fn span_of(text: &str, path: &[String]) -> Option<std::ops::Range<usize>> {
+    use toml::de::{DeTable, DeValue};
+    let document = DeTable::parse(text).ok()?;
+    let mut found: Option<std::ops::Range<usize>> = None;
+    let mut table = Some(document.get_ref());
+    let mut array = None;
+    for part in path {
+        let value = match (table, array) {
+            (Some(table), _) => {
+                let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == part.as_str()) else {
+                    return found;
+                };
+                // Of a table its name says more than its content.
+                found = Some(if matches!(value.get_ref(), DeValue::Table(_)) { key.span() } else { value.span() });
+                value
+            }
+            (None, Some(array)) => {
+                let array: &toml::de::DeArray<'_> = array;
+                // By its number, or by what it says.
+                let said = |value: &&toml::Spanned<DeValue<'_>>| {
+                    matches!(value.get_ref(), DeValue::String(text) if text.as_ref() == part.as_str())
+                };
+                let value = array.iter().find(said).or_else(|| part.parse::<usize>().ok().and_then(|at| array.get(at)));
+                let Some(value) = value else { return found };
+                found = Some(value.span());
+                value
+            }
+            (None, None) => return found,
+        };
+        (table, array) = match value.get_ref() {
+            DeValue::Table(table) => (Some(table), None),
+            DeValue::Array(array) => (None, Some(array)),
+            _ => (None, None),
+        };
+    }
+    found
+}
+
 /// The configuration named, or the one found; none is an empty one.
 pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
-    let Some(path) = named.map(Path::to_owned).or_else(find) else { return Ok(Config::default()) };
+    load_with_places(named).map(|loaded| loaded.config)
+}
+
+/// As [`load`], with its text.
+pub(crate) fn load_with_places(named: Option<&Path>) -> Result<Loaded, Failure> {
+    let Some(path) = named.map(Path::to_owned).or_else(find) else { return Ok(Loaded::default()) };
     let text = std::fs::read_to_string(&path).map_err(|error| Failure::File { path: path.clone(), error })?;
     let mut config =
         parse(&path.display().to_string(), &text).map_err(|problem| Failure::ConfigSyntax(Box::new(problem)))?;
@@ -52,7 +144,15 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
     for file in &mut config.profiles.files {
         *file = folder.join(&*file);
     }
-    Ok(config)
+    let file = (shown(&path), text);
+    let _ = READ.set(file.clone());
+    Ok(Loaded { config, file: Some(file) })
+}
+
+/// The file as a reader in the working folder names it.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
 /// The profiles that the configuration names, in its order. Two of one name would make it unclear which is meant.

@@ -22,6 +22,11 @@ pub(crate) fn colour_on_stdout() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
+/// Columns of the terminal that standard output is; `None` where it is none.
+pub(crate) fn width_of_stdout() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
 /// Something to show with its place.
 #[derive(Debug)]
 pub(crate) struct Shown {
@@ -146,7 +151,10 @@ pub(crate) fn passed_over(ignored: &[String]) {
 fn config_errors(errors: &[ConfigError]) {
     eprintln!("relink: the configuration does not fit the database");
     for error in errors {
-        eprintln!("  {error}");
+        match crate::config::mistake(error) {
+            Some(problem) => eprint!("{}", render(&problem, colour_on_stderr())),
+            None => eprintln!("  {error}"),
+        }
     }
 }
 

@@ -151,8 +151,44 @@ pub(crate) enum Failure {
         /// The file or folder.
         path: PathBuf,
     },
+    /// `--only` leaves no check.
+    #[error("--only {0}: there is no such check; `relink rules expand` lists them")]
+    NoCheck(String),
+    /// `--since` where no relation says when its rows were made.
+    #[error("--since: no relation that is checked has a column that says when its rows were made; name it in [table.x] since")]
+    NoSince,
+    /// Options about exports, of a database.
+    #[error("--schema, --from and --encoding are about exports, and this is a database")]
+    ForExports,
+    /// A schema that cannot be had from a file.
+    #[error("{}: no schema can be had from it: {why}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A file of relink's own that is none.
+    #[error("{}: this is no {what}: {why}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
     /// An instant of the configuration that is none.
-    #[error("[run] now = {0:?} is no instant (RFC 3339, e.g. 2026-11-20T00:00:00Z)")]
+    #[error("now = {0:?} is no instant (RFC 3339, e.g. 2026-11-20T00:00:00Z)")]
     Now(String),
 }
 
@@ -172,6 +208,12 @@ impl Failure {
             | Self::IdMap { .. }
             | Self::RejectsExist { .. }
             | Self::RejectsNowhere { .. }
+            | Self::NoCheck(_)
+            | Self::NoSince
+            | Self::ForExports
+            | Self::Schema { .. }
+            | Self::Unreadable { .. }
+            | Self::Write { .. }
             | Self::Now(_) => Exit::Usage,
             Self::RejectsUnwritten { .. } => Exit::Refused,
             Self::Stopped(_) => Exit::Stopped,

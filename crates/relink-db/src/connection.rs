@@ -1,5 +1,7 @@
 //! One connection with at most one open transaction, as the engines see it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use relink_model::{Catalog, Column, ColumnType, ForeignKey, Relation, RelationName, ServerInfo, Value};
 
@@ -156,6 +158,10 @@ pub trait Connection: Send {
     async fn rollback_to(&mut self, name: &str) -> Result<(), DbError>;
     /// Forgets a savepoint.
     async fn release(&mut self, name: &str) -> Result<(), DbError>;
+
+    /// Ends every statement that takes longer than this, until another limit is set; `None`: statements may take as long as they need. Ends with the
+    /// transaction at the latest.
+    async fn set_statement_timeout(&mut self, limit: Option<Duration>) -> Result<(), DbError>;
 
     /// Runs one statement with parameters (placeholders from [`Dialect::placeholder`]); returns the rows affected.
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError>;

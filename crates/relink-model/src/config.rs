@@ -549,6 +549,25 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Where in the configuration the mistake is, as far as one can tell: `table`, `orders`, `rows`, `0`.
+    pub fn path(&self) -> Option<Vec<String>> {
+        let path = |parts: &[&str]| Some(parts.iter().map(|part| (*part).to_owned()).collect());
+        match self {
+            Self::UnknownTable { table, .. } => path(&["table", table]),
+            Self::UnknownColumn { table, key, column, .. } => path(&["table", table, key, column]),
+            Self::UnknownTargetColumn { table, key, .. } => path(&["table", table, key]),
+            Self::Value { table, key, column, .. } => path(&["table", table, key, column]),
+            Self::Syntax { table, key, text, .. } => path(&["table", table, key, text]),
+            Self::ClaimedLabel { table, .. } => path(&["table", table, "models"]),
+            Self::UnknownProfile { key, .. } => path(&["profiles", key]),
+            Self::TimeZone { .. } => path(&["run", "timezone"]),
+            Self::Entry { list, at, key, .. } => path(&[list, &at.to_string(), key]),
+            Self::UnknownSelection { .. } | Self::NothingSelected | Self::Condition { .. } | Self::NoBulkLoad { .. } => None,
+        }
+    }
+}
+
 /// `; did you mean "x"?`, or nothing.
 pub fn suggestion(nearest: Option<&str>) -> String {
     nearest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()

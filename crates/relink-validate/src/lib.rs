@@ -4,16 +4,20 @@
 //! caller's transaction and returns a [`Report`]. Neither prints, reads the clock or the environment, or knows which database it talks to: what differs
 //! is asked of [`relink_db::Dialect`].
 
+mod accept;
 mod judge;
 mod live;
 mod offline;
 mod plan;
 mod report;
+mod since;
 
+pub use accept::{BASELINE_VERSION, Baseline, Known, accept, exhaustive};
 pub use live::{Census, Compiled, Event, Options, Probe, compile, run};
 pub use offline::{Export, infer_catalog, run_export};
-pub use plan::{Check, CheckKind, plan, plan_export, test};
+pub use plan::{Check, CheckKind, fits, plan, plan_export, test};
 pub use report::{
     Allowance, BaselineState, CheckResult, Frequent, Occurred, REPORT_VERSION, Report, RowCounts, RulePlace, RunFacts,
     Sample, Status, Summary, Target, Threshold,
 };
+pub use since::{restrict, since_column};

@@ -1,12 +1,14 @@
 //! The command line's grammar. The doc comments are the help texts.
 
 mod restore;
+mod validate;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use restore::{FamilyArgument, RestoreArguments};
+pub(crate) use validate::{FailOn, ValidateArguments};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done and clean
@@ -28,7 +30,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Restore(Box<RestoreArguments>),
-    Validate(ValidateArguments),
+    Validate(Box<ValidateArguments>),
     /// Show what the rules of relink.toml come to, and whether they fit a database
     Rules(RulesArguments),
     /// Show a database's relations, the order in which they load, and every cycle of foreign keys
@@ -37,30 +39,6 @@ pub(crate) enum Command {
     Profile(ProfileArguments),
     /// Print a published contract as JSON Schema
     Schema(SchemaArguments),
-}
-
-/// Check a database: foreign keys, unique keys, NOT NULL, CHECK, and the rules of relink.toml.
-///
-/// Without any configuration, everything that the schema promises is measured on the data, also where the database says that it enforces
-/// it. All checks see one snapshot; nothing is written.
-#[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
-pub(crate) struct ValidateArguments {
-    /// The database: sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE
-    #[arg(value_name = "URL", env = "RELINK_DATABASE_URL", hide_env_values = true)]
-    pub(crate) url: Option<String>,
-    /// The configuration; by default relink.toml here, or in a folder above up to the repository's root
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// How to report
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub(crate) format: ReportFormat,
-    /// Failing rows to show for each check, at most
-    #[arg(long, value_name = "ROWS", default_value_t = 20)]
-    pub(crate) max_samples: usize,
-    /// From which severity on findings make the exit code 1
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
-    pub(crate) fail_on: FailOn,
 }
 
 /// Show what the rules of relink.toml come to, and whether they fit a database. No data is read.
@@ -143,16 +121,6 @@ pub(crate) enum ReportFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// Errors only
-    Error,
-    /// Warnings, too
-    Warning,
-    /// Never
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GraphFormat {
     /// For people
     Text,
@@ -184,6 +152,8 @@ pub(crate) enum Contract {
     RestoreReport,
     /// The report of `relink validate --format json`
     ValidationReport,
+    /// The file of `relink validate --baseline`
+    Baseline,
 }
 
 #[cfg(test)]

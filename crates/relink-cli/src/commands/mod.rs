@@ -10,9 +10,10 @@ pub(crate) mod validate;
 use std::{io::Write as _, path::Path};
 
 use relink_db::{Access, Connection, DatabaseUrl};
+use relink_export::{Index, OpenOptions, Source};
 use serde::Serialize;
 
-use crate::exit::Failure;
+use crate::{exit::Failure, progress::Progress};
 
 /// The database that a command works on.
 async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connection>, Failure> {
@@ -24,6 +25,27 @@ async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connection
 /// The URL given on the command line or in the environment (clap reads both).
 fn database_url(given: Option<&str>, how: &'static str) -> Result<DatabaseUrl, Failure> {
     Ok(given.filter(|url| !url.is_empty()).ok_or(Failure::NoDatabase(how))?.parse()?)
+}
+
+/// Opens and indexes an export.
+fn open_export(
+    paths: &[impl AsRef<Path>],
+    options: &OpenOptions,
+    progress: &mut Progress,
+) -> Result<(Source, Index), Failure> {
+    progress.start("opening", 0, true);
+    let source = Source::open_files(paths, options, &mut |done| progress.set(done))
+        .map_err(|error| Failure::Export { errors: vec![error], source_text: None })?;
+    progress.start("reading", source.text_bytes(), true);
+    let index = source.index(&mut |done| progress.set(done));
+    progress.finish();
+    match index {
+        Ok(index) => {
+            crate::diagnostics::passed_over(&index.ignored);
+            Ok((source, index))
+        }
+        Err(errors) => Err(Failure::Export { errors, source_text: Some(source) }),
+    }
 }
 
 fn read_file(path: &Path) -> Result<String, Failure> {

@@ -11,7 +11,7 @@ use std::{
 use clap::ValueEnum;
 use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, Dialect};
-use relink_export::{FormatFamily, Index, OpenOptions, Source};
+use relink_export::{Index, OpenOptions, Source};
 use relink_model::{Catalog, Config, Mode, OnDangling, OnError, Severity, config::TableConfig};
 use relink_restore::{Applied, Handling, MovedId, Options, Report, Request, SchemaScript, Selection, Status};
 use schemars::JsonSchema;
@@ -320,24 +320,8 @@ fn listen() -> Arc<AtomicBool> {
 fn read(arguments: &RestoreArguments, progress: &mut Progress) -> Result<(Source, Index), Failure> {
     let mut options = OpenOptions::default();
     options.encoding.clone_from(&arguments.encoding);
-    options.format = arguments.from.map(|family| match family {
-        FamilyArgument::Django => FormatFamily::Django,
-        FamilyArgument::TableMap => FormatFamily::TableMap,
-        FamilyArgument::RowFiles => FormatFamily::RowFiles,
-    });
-    progress.start("opening", 0, true);
-    let source = Source::open_files(&arguments.exports, &options, &mut |done| progress.set(done))
-        .map_err(|error| Failure::Export { errors: vec![error], source_text: None })?;
-    progress.start("reading", source.text_bytes(), true);
-    let index = source.index(&mut |done| progress.set(done));
-    progress.finish();
-    match index {
-        Ok(index) => {
-            diagnostics::passed_over(&index.ignored);
-            Ok((source, index))
-        }
-        Err(errors) => Err(Failure::Export { errors, source_text: Some(source) }),
-    }
+    options.format = arguments.from.map(FamilyArgument::family);
+    super::open_export(&arguments.exports, &options, progress)
 }
 
 /// The script of a file, or the one of a folder that is for this database.

@@ -21,6 +21,7 @@ fn contract(contract: Contract) -> Schema {
         Contract::Config => input.into_generator().into_root_schema_for::<relink_model::Config>(),
         Contract::Profile => input.into_generator().into_root_schema_for::<relink_records::profile::Profile>(),
         Contract::RestoreReport => output.into_generator().into_root_schema_for::<RestoreOutput<'static>>(),
+        Contract::Baseline => input.into_generator().into_root_schema_for::<relink_validate::Baseline>(),
         Contract::ValidationReport => output.into_generator().into_root_schema_for::<relink_validate::Report>(),
     }
 }

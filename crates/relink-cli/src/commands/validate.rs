@@ -1,35 +1,240 @@
-//! `relink validate`: everything that the schema promises, and the rules, measured on the data.
+//! `relink validate`: everything that the schema promises, and the rules, measured on the data of a database or an export.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, TransactionKind};
-use relink_model::{Config, Severity};
+use relink_export::{FormatFamily, Index, OpenOptions, Source};
+use relink_model::{Catalog, Config, Severity, config};
 use relink_report::Format;
-use relink_validate::{Check, Event, Options, Report};
+use relink_validate::{Baseline, Check, Event, Export, Options, Report, accept};
 
 use crate::{
-    args::{FailOn, ReportFormat, ValidateArguments},
-    config, diagnostics,
+    args::{FailOn, FamilyArgument, ValidateArguments},
+    config::{self as configuration, Loaded},
+    diagnostics,
     exit::{Exit, Failure},
     progress::Progress,
 };
 
+/// What is validated.
+pub(crate) enum Target {
+    Database(DatabaseUrl),
+    Export(PathBuf),
+}
+
+/// Checks, and what came of them.
+struct Validated {
+    report: Report,
+    checks: Vec<Check>,
+    catalog: Catalog,
+}
+
 pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> {
-    let url = super::database_url(arguments.url.as_deref(), "give its URL")?;
-    let config = config::load(arguments.config.as_deref())?;
-    let options = Options { samples_max: arguments.max_samples, ..options(now(&config)?, &config) };
-    let mut progress = Progress::new();
-    let report = measure(&url, &config, &options, |_| true, &mut |event| show(&mut progress, &event)).await;
-    progress.finish();
-    let report = report?;
-    match arguments.format {
-        ReportFormat::Text => {
-            let colour = diagnostics::colour_on_stdout();
-            let options = relink_report::Options { colour, ..relink_report::Options::default() };
-            super::print(&relink_report::render(&report, Format::Text, &options));
+    let loaded = configuration::load_with_places(arguments.config.as_deref())?;
+    let config = &loaded.config;
+    let baseline = match &arguments.baseline {
+        Some(path) if path.exists() => Some(read_baseline(path)?),
+        Some(path) if !arguments.update_baseline => {
+            let error = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file; --update-baseline makes it");
+            return Err(Failure::File { path: path.clone(), error });
         }
-        ReportFormat::Json => super::print_json(&report),
+        _ => None,
+    };
+    let now = match &arguments.now {
+        Some(text) => text.parse().map_err(|_| Failure::Now(text.clone()))?,
+        None => now(config)?,
+    };
+    let options = Options {
+        samples_max: arguments.max_samples,
+        exhaustive: relink_validate::exhaustive(config, arguments.baseline.is_some()),
+        timeout: arguments.timeout_per_check,
+        memory: usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX),
+        ..options(now, config)
+    };
+    let history = arguments.history.iter().map(|path| read_report(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut progress = Progress::new();
+    let validated = match target(arguments.target.as_deref())? {
+        Target::Database(url) => database(&url, config, arguments, &options, &mut progress).await,
+        Target::Export(path) => export(&path, config, arguments, &options, &mut progress).await,
+    };
+    progress.finish();
+    let Validated { mut report, checks, catalog } = validated?;
+    place(&mut report, &checks, &loaded);
+    accept(&mut report, &checks, &catalog, config, baseline.as_ref(), &options).map_err(Failure::Config)?;
+    if let (Some(path), true) = (&arguments.baseline, arguments.update_baseline) {
+        write_baseline(path, &Baseline::of(&report))?;
     }
-    Ok(exit(&report, arguments.fail_on))
+    let fail_on = fail_on(arguments, config);
+    write(&report, arguments, &loaded, fail_on, history)?;
+    Ok(exit(&report, fail_on))
+}
+
+/// A URL is a database, everything else a file; a file that SQLite has written is a database, too.
+pub(crate) fn target(given: Option<&str>) -> Result<Target, Failure> {
+    let how = "give its URL, or the file of an export";
+    let text = given.filter(|text| !text.is_empty()).ok_or(Failure::NoDatabase(how))?;
+    let path = Path::new(text);
+    if path.is_file() && is_sqlite(path) {
+        return Ok(Target::Database(format!("sqlite:{text}").parse()?));
+    }
+    if text != "-" && (text.contains("://") || text.starts_with("sqlite:")) && !path.exists() {
+        return Ok(Target::Database(text.parse()?));
+    }
+    Ok(Target::Export(path.to_owned()))
+}
+
+fn is_sqlite(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut start = [0; 16];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"SQLite format 3\0"
+}
+
+/// The checks that were asked for.
+fn chosen(
+    mut checks: Vec<Check>,
+    catalog: &Catalog,
+    config: &Config,
+    arguments: &ValidateArguments,
+) -> Result<Vec<Check>, Failure> {
+    if !arguments.only.is_empty() {
+        checks.retain(|check| arguments.only.iter().any(|pattern| relink_validate::fits(pattern, &check.id)));
+        if checks.is_empty() {
+            return Err(Failure::NoCheck(arguments.only.join(", ")));
+        }
+    }
+    if let Some(since) = &arguments.since {
+        let restricted = relink_validate::restrict(&mut checks, catalog, config, since);
+        if restricted.map_err(|error| Failure::Config(vec![error]))? == 0 {
+            return Err(Failure::NoSince);
+        }
+    }
+    Ok(checks)
+}
+
+async fn database(
+    url: &DatabaseUrl,
+    config: &Config,
+    arguments: &ValidateArguments,
+    options: &Options,
+    progress: &mut Progress,
+) -> Result<Validated, Failure> {
+    if arguments.schema.is_some() || arguments.from.is_some() || arguments.encoding.is_some() {
+        return Err(Failure::ForExports);
+    }
+    let mut connection = super::connect(url, Access::ReadOnly).await?;
+    connection.begin(TransactionKind::Snapshot).await?;
+    let mut catalog = connection.introspect().await?;
+    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
+    let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    let checks = chosen(checks, &catalog, config, arguments)?;
+    let mut events = |event| show(progress, &event);
+    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, &mut events).await?;
+    connection.rollback().await?;
+    connection.close().await?;
+    Ok(Validated { report, checks, catalog })
+}
+
+async fn export(
+    path: &Path,
+    config: &Config,
+    arguments: &ValidateArguments,
+    options: &Options,
+    progress: &mut Progress,
+) -> Result<Validated, Failure> {
+    let (source, index) = open(path, arguments, progress)?;
+    let (mut catalog, schema) = match &arguments.schema {
+        Some(schema) => schema_of(schema).await?,
+        None => {
+            let export = Export { source: &source, index: &index, schema: "" };
+            let catalog = relink_validate::infer_catalog(&export)
+                .map_err(|error| Failure::Export { errors: vec![error], source_text: Some(source.clone()) })?;
+            (catalog, "inferred from the data: without --schema nothing is known of keys and references".to_owned())
+        }
+    };
+    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
+    let checks = relink_validate::plan_export(&catalog, config).map_err(Failure::Config)?;
+    let checks = chosen(checks, &catalog, config, arguments)?;
+    let catalog = Arc::new(catalog);
+    let profiles = configuration::profiles(config)?;
+    let export = Export { source: &source, index: &index, schema: &schema };
+    let mut events = |event| show(progress, &event);
+    let report = relink_validate::run_export(export, &catalog, config, &profiles, &checks, options, &mut events)
+        .await
+        .map_err(Failure::Config)?;
+    Ok(Validated { report, checks, catalog: catalog.as_ref().clone() })
+}
+
+/// Opens and indexes an export.
+fn open(path: &Path, arguments: &ValidateArguments, progress: &mut Progress) -> Result<(Source, Index), Failure> {
+    let mut options = OpenOptions::default();
+    options.encoding.clone_from(&arguments.encoding);
+    options.format = arguments.from.map(FamilyArgument::family);
+    super::open_export(&[path], &options, progress)
+}
+
+impl FamilyArgument {
+    /// The family of formats.
+    pub(crate) fn family(self) -> FormatFamily {
+        match self {
+            Self::Django => FormatFamily::Django,
+            Self::TableMap => FormatFamily::TableMap,
+            Self::RowFiles => FormatFamily::RowFiles,
+        }
+    }
+}
+
+/// The schema of an export, and where it comes from in words.
+pub(crate) async fn schema_of(given: &str) -> Result<(Catalog, String), Failure> {
+    let path = Path::new(given);
+    let url: DatabaseUrl = if path.is_file() && is_sqlite(path) {
+        format!("sqlite:{given}").parse()?
+    } else if path.exists() {
+        let text = super::read_file(path)?;
+        if text.trim_start().starts_with('{') {
+            let catalog = catalog_of(&text).map_err(|why| Failure::Schema { path: path.to_owned(), why })?;
+            return Ok((catalog, format!("the catalog in {given}")));
+        }
+        let catalog = of_script(path, &text).await?;
+        return Ok((catalog, format!("the script {given}")));
+    } else {
+        given.parse()?
+    };
+    let mut connection = super::connect(&url, Access::ReadOnly).await?;
+    let catalog = connection.introspect().await?;
+    connection.close().await?;
+    let schema = format!("the database {}", catalog.server.database);
+    Ok((catalog, schema))
+}
+
+/// A catalog as `relink inspect --format json` prints it, alone or among the rest.
+fn catalog_of(text: &str) -> Result<Catalog, String> {
+    let mut value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let catalog = match value.get_mut("catalog") {
+        Some(catalog) => catalog.take(),
+        None => value,
+    };
+    serde_json::from_value(catalog).map_err(|error| format!("it is no catalog: {error}"))
+}
+
+/// What a script makes in an empty SQLite database, which keeps the types' own words.
+async fn of_script(path: &Path, text: &str) -> Result<Catalog, Failure> {
+    let folder = tempfile::tempdir().map_err(|error| Failure::File { path: path.to_owned(), error })?;
+    let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("schema.db").display()).parse()?;
+    let mut connection = super::connect(&url, Access::Create).await?;
+    connection.begin(TransactionKind::Write).await?;
+    let made = connection.execute_script(text).await;
+    if let Err(error) = made {
+        let why = format!("{error}; scripts are read by SQLite: for another database's, give its URL or `relink inspect --format json`");
+        return Err(Failure::Schema { path: path.to_owned(), why });
+    }
+    let catalog = connection.introspect().await?;
+    connection.rollback().await?;
+    connection.close().await?;
+    Ok(catalog)
 }
 
 /// Makes the wanted checks over a connection and in a snapshot of its own.
@@ -74,15 +279,106 @@ pub(crate) fn show(progress: &mut Progress, event: &Event) {
     }
 }
 
+/// Says of each result where its rule stands.
+fn place(report: &mut Report, checks: &[Check], loaded: &Loaded) {
+    for result in &mut report.checks {
+        let rule = checks.iter().find(|check| check.id == result.id).and_then(|check| check.rule.as_ref());
+        result.rule = rule.and_then(|rule| loaded.place(rule));
+    }
+}
+
+fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
+    let text = super::read_file(path)?;
+    let baseline: Baseline = serde_json::from_str(&text)
+        .map_err(|error| Failure::Unreadable { path: path.to_owned(), what: "baseline", why: error.to_string() })?;
+    if baseline.version != relink_validate::BASELINE_VERSION {
+        let why = format!("version {} is not known to this relink", baseline.version);
+        return Err(Failure::Unreadable { path: path.to_owned(), what: "baseline", why });
+    }
+    Ok(baseline)
+}
+
+fn write_baseline(path: &Path, baseline: &Baseline) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(baseline).expect("a baseline serializes: its maps have text keys");
+    write_file(path, &format!("{text}\n"))
+}
+
+fn read_report(path: &Path) -> Result<Report, Failure> {
+    serde_json::from_str(&super::read_file(path)?)
+        .map_err(|error| Failure::Unreadable { path: path.to_owned(), what: "report", why: error.to_string() })
+}
+
+/// Writes a file whole or not at all: whoever reads it never finds half of it.
+fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let failed = |error| Failure::Write { path: path.to_owned(), error };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.persist(path).map(drop).map_err(|error| failed(error.error))
+}
+
+/// From which severity on findings count; `None`: never.
+fn fail_on(arguments: &ValidateArguments, config: &Config) -> Option<Severity> {
+    let configured = config.run.fail_on.map(|fail_on| match fail_on {
+        config::FailOn::Error => FailOn::Error,
+        config::FailOn::Warning => FailOn::Warning,
+        config::FailOn::Info => FailOn::Info,
+        config::FailOn::Never => FailOn::Never,
+    });
+    match arguments.fail_on.or(configured).unwrap_or(FailOn::Error) {
+        FailOn::Error => Some(Severity::Error),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Info => Some(Severity::Info),
+        FailOn::Never => None,
+    }
+}
+
+/// Writes the report in every form that was asked for.
+fn write(
+    report: &Report,
+    arguments: &ValidateArguments,
+    loaded: &Loaded,
+    fail_on: Option<Severity>,
+    history: Vec<Report>,
+) -> Result<(), Failure> {
+    let mut options = relink_report::Options {
+        colour: false,
+        width: None,
+        quiet: arguments.quiet,
+        history,
+        fail_on,
+        config_file: loaded.file().map(str::to_owned),
+    };
+    for output in &arguments.format {
+        let to_terminal = output.file.is_none() && output.format == Format::Text;
+        options.colour = to_terminal && diagnostics::colour_on_stdout();
+        options.width = if to_terminal { diagnostics::width_of_stdout() } else { None };
+        let text = relink_report::render(report, output.format, &options);
+        match &output.file {
+            Some(path) => write_file(path, &text)?,
+            None => super::print(&text),
+        }
+        // Where the job's page shows a summary, it gets the whole table.
+        if let (Format::Github, Some(path)) = (output.format, std::env::var_os("GITHUB_STEP_SUMMARY")) {
+            append(Path::new(&path), &relink_report::step_summary(report, &options))?;
+        }
+    }
+    Ok(())
+}
+
+fn append(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let failed = |error| Failure::Write { path: path.to_owned(), error };
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
 /// What could not be judged is no pass: it outranks what was judged.
-fn exit(report: &Report, fail_on: FailOn) -> Exit {
+fn exit(report: &Report, fail_on: Option<Severity>) -> Exit {
     if !report.is_complete() {
         return Exit::Database;
     }
-    let fails = match fail_on {
-        FailOn::Error => report.gravest() >= Some(Severity::Error),
-        FailOn::Warning => report.gravest() >= Some(Severity::Warning),
-        FailOn::Never => false,
-    };
+    let fails = fail_on.is_some_and(|mildest| report.gravest() >= Some(mildest));
     if fails { Exit::Findings } else { Exit::Clean }
 }

@@ -1,5 +1,7 @@
 //! How MySQL and MariaDB differ from the others, and from each other, as SQL text. No I/O.
 
+use std::time::Duration;
+
 use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, TypeKind};
 
 use crate::{Capabilities, Dialect};
@@ -33,6 +35,21 @@ impl MySqlDialect {
     }
 
     /// `SELECT ... EXCEPT SELECT ...`.
+    /// The statement that limits how long others may take: MariaDB counts seconds and means all statements, MySQL counts milliseconds and means
+    /// queries.
+    pub(super) fn statement_timeout(&self, limit: Option<Duration>) -> String {
+        match self.product {
+            Product::MariaDb => {
+                let seconds = limit.map_or(0.0, |limit| limit.as_secs_f64().max(0.001));
+                format!("SET SESSION max_statement_time = {seconds:.3}")
+            }
+            Product::MySql => {
+                let milliseconds = limit.map_or(0, |limit| limit.as_millis().max(1));
+                format!("SET SESSION max_execution_time = {milliseconds}")
+            }
+        }
+    }
+
     fn has_except(&self) -> bool {
         match self.product {
             Product::MySql => self.version >= (8, 0, 31),

@@ -18,7 +18,7 @@ mod session;
 mod types;
 mod write;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
@@ -96,6 +96,11 @@ impl Connection for MySqlDatabase {
 
     async fn release(&mut self, name: &str) -> Result<(), DbError> {
         self.session.run(&format!("RELEASE SAVEPOINT {}", self.dialect.quote(name))).await.map(drop)
+    }
+
+    async fn set_statement_timeout(&mut self, limit: Option<Duration>) -> Result<(), DbError> {
+        let statement = self.dialect.statement_timeout(limit);
+        self.session.run(&statement).await.map(drop)
     }
 
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {

@@ -23,6 +23,8 @@ mod triggers;
 mod types;
 mod write;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr, postgres::PgArguments};
@@ -147,6 +149,11 @@ impl Connection for PostgresConnection {
             self.savepoints.truncate(index);
         }
         Ok(())
+    }
+
+    async fn set_statement_timeout(&mut self, limit: Option<Duration>) -> Result<(), DbError> {
+        let milliseconds = limit.map_or(0, |limit| limit.as_millis().max(1));
+        self.run(format!("SET LOCAL statement_timeout = {milliseconds}")).await
     }
 
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {

@@ -16,7 +16,11 @@ mod triggers;
 mod types;
 mod write;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
@@ -45,6 +49,8 @@ pub(crate) async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn
         transaction: None,
         deferral: None,
         silenced: Silenced::default(),
+        limit: None,
+        until: Arc::default(),
     }))
 }
 
@@ -60,7 +66,14 @@ struct SqliteFile {
     /// In a write transaction.
     deferral: Option<Deferral>,
     silenced: Silenced,
+    /// How long a query may take.
+    limit: Option<Duration>,
+    /// When the one that runs has to be done: SQLite asks now and then whether to go on.
+    until: Arc<Mutex<Option<Instant>>>,
 }
+
+/// Steps of SQLite's machine after which it asks whether to go on: some milliseconds.
+const PROGRESS_OPERATIONS: i32 = 100_000;
 
 /// A file that this connection created. Unless something is kept in it, it goes when the connection does, also where that is dropped
 /// because the program was interrupted.
@@ -186,6 +199,20 @@ impl Connection for SqliteFile {
         Ok(())
     }
 
+    async fn set_statement_timeout(&mut self, limit: Option<Duration>) -> Result<(), DbError> {
+        self.limit = limit;
+        let mut handle = self.connection.lock_handle().await.map_err(statement_error)?;
+        match limit {
+            Some(_) => {
+                let until = Arc::clone(&self.until);
+                let goes_on = move || until.lock().is_ok_and(|until| until.is_none_or(|until| Instant::now() < until));
+                handle.set_progress_handler(PROGRESS_OPERATIONS, goes_on);
+            }
+            None => handle.remove_progress_handler(),
+        }
+        Ok(())
+    }
+
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
         let query = sqlx::query_with(AssertSqlSafe(sql), read::arguments(parameters.iter())?).persistent(false);
         let done = query.execute(&mut self.connection).await.map_err(statement_error)?;
@@ -207,7 +234,21 @@ impl Connection for SqliteFile {
     }
 
     async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<ResultRow>, DbError> {
-        read::query(&mut self.connection, sql, read::arguments(parameters.iter())?).await
+        let Some(limit) = self.limit else {
+            return read::query(&mut self.connection, sql, read::arguments(parameters.iter())?).await;
+        };
+        if let Ok(mut until) = self.until.lock() {
+            *until = Some(Instant::now() + limit);
+        }
+        let result = read::query(&mut self.connection, sql, read::arguments(parameters.iter())?).await;
+        let ended = if let Ok(mut until) = self.until.lock() { until.take() } else { None };
+        // SQLite only says that it was interrupted.
+        match (result, ended) {
+            (Err(error), Some(until)) if Instant::now() >= until => {
+                Err(DbError::new(error.kind, format!("the statement took longer than {limit:?}")))
+            }
+            (result, _) => result,
+        }
     }
 
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {

@@ -9,7 +9,7 @@ use relink_rules::{
     expression::{Bound, Judged, Kind},
 };
 
-use super::{Distinct, Evaluator, Odd, Feed, Notes, Outcome, Setting, View, Wrong, concerns, hash};
+use super::{Distinct, Evaluator, Feed, Notes, Odd, Outcome, Setting, View, Wrong, concerns, hash};
 use crate::plan::test::{ColumnTest, CountTest, FreshTest, Judge, RowTest, StoredAs, StoredTest};
 
 /// Judges rows one by one.

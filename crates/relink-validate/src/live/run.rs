@@ -19,9 +19,10 @@ use super::push::zone;
 use super::reader::LiveRows;
 use super::sql::{Part, Shown};
 use super::{duplicates, orphans, total};
+use crate::accept::ROWS_MAX;
 use crate::judge::{self, Memory, Named, Outcome, RowSource, Setting};
-use crate::plan::Check;
 use crate::plan::test::{RowTest, Test};
+use crate::plan::{Check, fits};
 use crate::report::{
     CheckResult, Frequent, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary, Target,
 };
@@ -52,21 +53,41 @@ pub struct Options {
     pub memory: usize,
     /// The folder for temporary files.
     pub temporary: PathBuf,
+    /// Checks, by patterns of their ids, of which up to 10,000 failing rows are named: those that a baseline or a suppression tells apart.
+    pub exhaustive: Vec<String>,
+    /// How long each check may take.
+    pub timeout: Option<Duration>,
 }
 
 impl Options {
     /// With what most runs want: 20 samples a check, 64 MiB of memory.
     pub fn new(now: Timestamp, temporary: PathBuf) -> Self {
-        Self { started: now, now, samples_max: 20, only: None, timezone: None, memory: 64 << 20, temporary }
+        Self {
+            started: now,
+            now,
+            samples_max: 20,
+            only: None,
+            timezone: None,
+            memory: 64 << 20,
+            temporary,
+            exhaustive: Vec::new(),
+            timeout: None,
+        }
     }
 
     pub(crate) fn moment(&self) -> Moment {
         Moment::of(self.now, zone(self.timezone.as_deref()))
     }
 
-    pub(crate) fn setting(&self) -> Setting {
+    /// Failing rows of a check to name.
+    pub(crate) fn rows_of(&self, check: &Check) -> usize {
+        let all = self.exhaustive.iter().any(|pattern| fits(pattern, &check.id));
+        if all { self.samples_max.max(ROWS_MAX) } else { self.samples_max }
+    }
+
+    pub(crate) fn setting(&self, check: &Check) -> Setting {
         let folder = Arc::new(self.temporary.clone());
-        Setting { at: self.moment(), wrong_max: self.samples_max, memory: Memory { bytes: self.memory, folder } }
+        Setting { at: self.moment(), wrong_max: self.rows_of(check), memory: Memory { bytes: self.memory, folder } }
     }
 }
 
@@ -161,6 +182,7 @@ pub async fn run(
     let mut running: Vec<Running<'_>> = checks.iter().filter(wanted).map(start).collect();
     events(Event::Planned { checks: running.len() });
     let (mut relations, mut rows) = (0, 0);
+    connection.set_statement_timeout(options.timeout).await?;
     for of_relation in running.chunk_by_mut(|one, other| one.check.relation == other.check.relation) {
         let mut largest = 0;
         for batch in of_relation.chunks_mut(CONDITIONS_MAX) {
@@ -184,6 +206,7 @@ pub async fn run(
         rows += largest;
     }
     read(connection, catalog, &mut running, options, events).await?;
+    connection.set_statement_timeout(None).await?;
     let results: Vec<CheckResult> = running.into_iter().map(result).collect();
     Ok(Report {
         version: REPORT_VERSION,
@@ -269,8 +292,8 @@ async fn pass(
     options: &Options,
 ) -> Result<Vec<Result<Found, DbError>>, DbError> {
     let guarded = guard(connection).await?;
-    let setting = options.setting();
-    let evaluator = |check: &&Check| judge::evaluator(&check.test, &setting).expect("what is read is judged");
+    let evaluator =
+        |check: &&Check| judge::evaluator(&check.test, &options.setting(check)).expect("what is read is judged");
     let evaluators: Vec<_> = checks.iter().map(evaluator).collect();
     let feeds: Vec<Vec<judge::Feed>> = evaluators.iter().map(|evaluator| evaluator.feeds()).collect();
     let mut source = LiveRows { connection: &mut *connection, catalog, rows };
@@ -479,14 +502,14 @@ async fn probe(
             Ok(Found {
                 failed: counted.failed,
                 failed_distinct,
-                samples: samples(connection, shown, &sql, &[], options.samples_max).await?,
+                samples: samples(connection, shown, &sql, &[], options.rows_of(check)).await?,
                 ..Found::default()
             })
         }
-        Probe::Orphans(probe) => orphans::run(connection, probe, options.samples_max).await,
-        Probe::Duplicates(probe) => duplicates::run(connection, probe, options.samples_max).await,
-        Probe::Total(probe) => total::run(connection, probe, options.samples_max).await,
-        Probe::Sql(sql) => own_sql(connection, check, sql, options.samples_max).await,
+        Probe::Orphans(probe) => orphans::run(connection, probe, options.rows_of(check)).await,
+        Probe::Duplicates(probe) => duplicates::run(connection, probe, options.rows_of(check)).await,
+        Probe::Total(probe) => total::run(connection, probe, options.rows_of(check)).await,
+        Probe::Sql(sql) => own_sql(connection, check, sql, options.rows_of(check)).await,
         Probe::Stated | Probe::Count | Probe::Read { .. } | Probe::Nowhere(_) => {
             Err(DbError::new(DbErrorKind::Other, "there is nothing to ask"))
         }

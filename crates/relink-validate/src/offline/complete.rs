@@ -17,7 +17,14 @@ pub(super) fn check(records: &Records<'_>, options: &Options, report: &mut Repor
     rounded(records, options, report);
 }
 
-fn finding(id: String, relation: RelationName, severity: Severity, message: String, failed: u64, total: u64) -> CheckResult {
+fn finding(
+    id: String,
+    relation: RelationName,
+    severity: Severity,
+    message: String,
+    failed: u64,
+    total: u64,
+) -> CheckResult {
     CheckResult {
         status: Status::Fail,
         message,
@@ -61,7 +68,8 @@ fn unknown_labels(records: &Records<'_>, report: &mut Report) {
         let message = format!("the schema has no relation {expected} for the records of {label}{hint}");
         let id = format!("complete:{label}");
         let mut result = finding(id, RelationName::new(expected.as_str()), Severity::Warning, message, found, found);
-        result.help = Some("say in [table.x] models which table they belong to, or list them in ignore_models".to_owned());
+        result.help =
+            Some("say in [table.x] models which table they belong to, or list them in ignore_models".to_owned());
         report.checks.push(result);
     }
 }
@@ -78,7 +86,9 @@ fn unknown_fields(records: &Records<'_>, options: &Options, report: &mut Report)
         let message = format!("{relation} has no column for the field {field}");
         let id = format!("complete:{relation}.{field}");
         let mut result = finding(id, relation, Severity::Warning, message, seen.times, seen.times);
-        result.help = Some("its values are not judged: name its column in [table.x] fields, or leave it out with \"\"".to_owned());
+        result.help = Some(
+            "its values are not judged: name its column in [table.x] fields, or leave it out with \"\"".to_owned(),
+        );
         result.samples.extend(place(records, seen, options));
         result.truncated = seen.times > result.samples.len() as u64;
         report.checks.push(result);

@@ -102,11 +102,10 @@ pub async fn run_export(
         options.only.as_ref().is_none_or(|only| catalog.id(&check.relation).is_some_and(|id| only.contains(&id)))
     };
     let (mut made, mut evaluators) = (Vec::new(), Vec::new());
-    let setting = options.setting();
     for check in checks.iter().filter(wanted) {
         // What is not in the export at all is told once, and not by each of its checks.
         let present = catalog.id(&check.relation).is_none_or(|id| records.holds(id));
-        match (only_a_database(check), judge::evaluator(&check.test, &setting)) {
+        match (only_a_database(check), judge::evaluator(&check.test, &options.setting(check))) {
             (None, Some(evaluator)) if present => {
                 made.push(check);
                 evaluators.push(evaluator);
@@ -147,7 +146,6 @@ fn only_a_database(check: &Check) -> Option<&'static str> {
         Test::Expression(test) if test.condition.is_none() => Some("only a database can evaluate this CHECK"),
         Test::Unique(test) if test.database_only => Some("only a database can evaluate the expressions of this key"),
         Test::Sql(_) => Some("its SQL needs a database"),
-        Test::Stated => Some("a fact of a database's own catalog"),
         _ => None,
     }
 }

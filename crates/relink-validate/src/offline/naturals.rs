@@ -61,15 +61,13 @@ impl Naturals {
         let fields = record.fields()?;
         let definition = records.catalog.relation(relation);
         let own = match (&fields.pk, definition.primary_key_columns()) {
-            (Some(pk), [only]) => {
-                definition.column(only).map(|(column, _)| records.value(pk, relation, column).0)
-            }
+            (Some(pk), [only]) => definition.column(only).map(|(column, _)| records.value_by(self, pk, relation, column).0),
             (None, [only]) => {
                 let (column, _) = definition.column(only).map_or((usize::MAX, None), |(at, c)| (at, Some(c)));
                 let field = fields.fields.iter().find(|(field, _)| {
                     matches!(records.mapping.field(&records.catalog, relation, field), FieldTarget::Column(at) if at == column)
                 });
-                field.map(|(_, json)| records.value(json, relation, column).0)
+                field.map(|(_, json)| records.value_by(self, json, relation, column).0)
             }
             _ => None,
         };
@@ -95,7 +93,7 @@ impl Naturals {
                 matches!(records.mapping.field(&records.catalog, relation, field), FieldTarget::Column(at) if at == *column)
             });
             let Some((_, json)) = field else { return Ok(None) };
-            let (value, unfit) = records.value(json, relation, *column);
+            let (value, unfit) = records.value_by(self, json, relation, *column);
             if unfit.is_some() {
                 return Ok(None);
             }
@@ -125,7 +123,12 @@ impl Naturals {
     }
 
     /// The key of the row that a list names. What names none is its own text, which no row has for a key.
-    pub(super) fn find(&self, records: &Records<'_>, json: &RawJson<'_>, target: RelationId) -> (Value, Option<String>) {
+    pub(super) fn find(
+        &self,
+        records: &Records<'_>,
+        json: &RawJson<'_>,
+        target: RelationId,
+    ) -> (Value, Option<String>) {
         let elements: Vec<RawJson<'_>> = json.elements().collect();
         let own_words = || Value::Text(json.compact());
         let key = match records.mapping.natural_key(target, elements.len()) {
@@ -162,12 +165,10 @@ impl Naturals {
                     push(&mut name, &format!("({said})"));
                 }
                 (ReferencePart::Nested(nested), None) => push(&mut name, &nested.to_string()),
-                (ReferencePart::Value(value), Some(target)) => {
-                    match self.names.get(&(target, value.to_string())) {
-                        Some(nested) => push(&mut name, &format!("({nested})")),
-                        None => push(&mut name, &written(value)),
-                    }
-                }
+                (ReferencePart::Value(value), Some(target)) => match self.names.get(&(target, value.to_string())) {
+                    Some(nested) => push(&mut name, &format!("({nested})")),
+                    None => push(&mut name, &written(value)),
+                },
                 (ReferencePart::Value(value), None) => push(&mut name, &written(value)),
             }
         }

@@ -195,7 +195,13 @@ impl<'a> Records<'a> {
     }
 
     /// Reads the rows of a piece.
-    fn read(&self, piece: &Piece, relation: RelationId, columns: &[usize], notices: bool) -> Result<(Batch, Noticed), Trouble> {
+    fn read(
+        &self,
+        piece: &Piece,
+        relation: RelationId,
+        columns: &[usize],
+        notices: bool,
+    ) -> Result<(Batch, Noticed), Trouble> {
         let mut batch = Batch { first: 0, rows: Vec::with_capacity(piece.run.records as usize), odd: HashMap::new() };
         let mut decoding = self.decoding(relation, columns, notices && piece.list.is_none());
         let mut reader = self.export.source.records(&piece.run);
@@ -211,12 +217,23 @@ impl<'a> Records<'a> {
 
     /// One value; what does not fit its column comes as near as it can, with why it does not.
     pub(super) fn value(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> (Value, Option<String>) {
+        self.value_by(&self.naturals, json, relation, column)
+    }
+
+    /// As [`Self::value`], by the natural keys that are known so far.
+    pub(super) fn value_by(
+        &self,
+        naturals: &Naturals,
+        json: &RawJson<'_>,
+        relation: RelationId,
+        column: usize,
+    ) -> (Value, Option<String>) {
         let definition = &self.catalog.relation(relation).columns[column];
         if json.kind() == JsonKind::Array
             && !holds_lists(definition)
             && let Some((target, _)) = single_reference(&self.catalog, relation, column)
         {
-            return self.naturals.find(self, json, target);
+            return naturals.find(self, json, target);
         }
         let changed;
         let mut json = *json;
@@ -273,7 +290,9 @@ fn as_it_is(json: &RawJson<'_>) -> Value {
             Ok(number) => Value::Int(number),
             Err(_) => Value::Text(json.text().to_owned()),
         },
-        JsonKind::String => Value::Text(json.as_str().map_or_else(|_| json.text().to_owned(), std::borrow::Cow::into_owned)),
+        JsonKind::String => {
+            Value::Text(json.as_str().map_or_else(|_| json.text().to_owned(), std::borrow::Cow::into_owned))
+        }
         JsonKind::NonFinite | JsonKind::Array | JsonKind::Object => Value::Text(json.compact()),
     }
 }
@@ -301,21 +320,21 @@ impl Decoding<'_, '_> {
             && self.shape.names.iter().zip(&fields.fields).all(|(known, (name, _))| known == name);
         if !same {
             self.shape.names = fields.fields.iter().map(|(name, _)| name.to_string()).collect();
-            let place = |name: &String| {
-                Place::from(&self.records.mapping.field(&self.records.catalog, self.relation, name))
-            };
+            let place =
+                |name: &String| Place::from(&self.records.mapping.field(&self.records.catalog, self.relation, name));
             self.shape.places = self.shape.names.iter().map(place).collect();
         }
         let number = batch.rows.len();
         let mut row = vec![Value::Null; self.columns.len()];
         let mut filled = vec![false; self.columns.len()];
-        let mut keep = |slot: usize, (value, unfit): (Value, Option<String>), odd: &mut HashMap<(usize, usize), Odd>| {
-            row[slot] = value;
-            filled[slot] = true;
-            if let Some(why) = unfit {
-                odd.insert((number, slot), Odd::Unfit(why));
-            }
-        };
+        let mut keep =
+            |slot: usize, (value, unfit): (Value, Option<String>), odd: &mut HashMap<(usize, usize), Odd>| {
+                row[slot] = value;
+                filled[slot] = true;
+                if let Some(why) = unfit {
+                    odd.insert((number, slot), Odd::Unfit(why));
+                }
+            };
         let definition = self.records.catalog.relation(self.relation);
         if let Some(pk) = &fields.pk {
             for (slot, column) in self.columns.iter().enumerate() {
@@ -331,7 +350,8 @@ impl Decoding<'_, '_> {
                         keep(slot, self.records.value(json, self.relation, *column), &mut batch.odd);
                     }
                     if self.notices && rounds(json) {
-                        let seen = Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
+                        let seen =
+                            Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
                         Noticed::add(&mut self.noticed.rounds, (self.relation, *column), seen);
                     }
                 }
@@ -364,17 +384,9 @@ impl Decoding<'_, '_> {
     }
 
     /// The elements of a record's list as rows of the join table.
-    fn list(
-        &self,
-        record: &Record<'_>,
-        of: RelationId,
-        list: &JoinField,
-        batch: &mut Batch,
-    ) -> Result<(), Trouble> {
+    fn list(&self, record: &Record<'_>, of: RelationId, list: &JoinField, batch: &mut Batch) -> Result<(), Trouble> {
         let fields = record.fields()?;
-        let is_it = |name: &str| {
-            matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Join(found) if found == *list)
-        };
+        let is_it = |name: &str| matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Join(found) if found == *list);
         let Some((_, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return Ok(()) };
         let own = match &fields.pk {
             Some(pk) => self.records.pk(pk, of, list.source_referenced).map(|(value, _)| value),
@@ -460,8 +472,12 @@ impl RowSource for Records<'_> {
         ordinals: &[u64],
     ) -> Result<Vec<Named>, Trouble> {
         let definition = self.catalog.relation(relation);
-        let key: Vec<usize> =
-            definition.primary_key_columns().iter().filter_map(|name| definition.column(name)).map(|(at, _)| at).collect();
+        let key: Vec<usize> = definition
+            .primary_key_columns()
+            .iter()
+            .filter_map(|name| definition.column(name))
+            .map(|(at, _)| at)
+            .collect();
         let all: Vec<usize> = columns.iter().chain(&key).copied().collect();
         let none = Vec::new();
         let (mut found, mut first) = (Vec::new(), 0_u64);

@@ -20,8 +20,9 @@ use relink_model::{Catalog, Relation, RelationId, RelationName, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::mentioned::mentioned;
 use self::test::Test;
+pub(crate) use self::mentioned::mentioned;
+pub use self::settings::fits;
 use crate::report::Threshold;
 
 /// What kind of check.
@@ -248,6 +249,15 @@ fn planned(planning: &Planning<'_>) -> Result<Vec<Check>, Vec<ConfigError>> {
     make_ids_unique(&mut checks);
     settings::apply(config, &mut checks)?;
     Ok(checks)
+}
+
+/// A condition over a relation's rows; `None` where it does not parse or fit.
+pub(crate) fn condition_of(
+    planning: &Planning<'_>,
+    id: RelationId,
+    text: &str,
+) -> Option<relink_rules::expression::Bound> {
+    names::Names::new(planning, id, "", "").parsed(text).ok()
 }
 
 /// Whether two checks ask the same of the same columns.

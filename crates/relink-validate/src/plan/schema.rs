@@ -337,7 +337,8 @@ fn stored(
     let columns = [column.name.clone()];
     let name = format!("type:{}.{}", relation.name, column.name);
     let mut check = Check::of(name, CheckKind::Type, relation, &columns, test);
-    check.severity = Severity::Warning;
+    // No database would take such a value out of an export.
+    check.severity = if fits == StoredAs::Declared { Severity::Error } else { Severity::Warning };
     check.message = message;
     check.help = Some("store a value of the declared type, or NULL".to_owned());
     Some(check)

@@ -95,8 +95,8 @@ pub(super) fn mistake(at: usize, entry: &CheckConfig, key: &str, why: &str) -> C
     ConfigError::Entry { list: "check", at, name, key: key.to_owned(), why }
 }
 
-/// Whether a pattern with `*` fits a text.
-pub(crate) fn fits(pattern: &str, text: &str) -> bool {
+/// Whether a pattern, in which `*` stands for anything, fits a text.
+pub fn fits(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -1,0 +1,391 @@
+//! Living with findings: thresholds, suppressions with a reason and an end, and a baseline of what is known. Nothing is taken out of the report: what is
+//! allowed is said to be, and why.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use relink_model::config::{AllowConfig, AllowedKey, Config, ConfigError, Scalar};
+use relink_model::{Catalog, Value};
+use relink_rules::decimal;
+use relink_rules::expression::{Bound, Column, Judged, Kind, Moment, Path};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::live::Options;
+use crate::plan::{Check, fits};
+use crate::report::{Allowance, BaselineState, CheckResult, Report, Sample, Status, Summary};
+
+/// The version of the baseline's format.
+pub const BASELINE_VERSION: u32 = 1;
+
+/// Failing rows that are told apart, for each check, where a baseline or a suppression names rows. Of more, only the number counts.
+pub(crate) const ROWS_MAX: usize = 10_000;
+
+/// What is known to fail, and allowed to until it is mended: the published contract `baseline`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// The day on which it was made (`YYYY-MM-DD`).
+    pub made: String,
+    /// By check.
+    pub checks: BTreeMap<String, Known>,
+}
+
+/// What is known of one check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// Rows that fail.
+    pub rows: u64,
+    /// Which: the first sixteen hexadecimal digits of the SHA-256 of each row's key. Empty where there are more than 10,000, and for what concerns no row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+}
+
+impl Baseline {
+    /// Of everything that fails now and that nothing else allows.
+    pub fn of(report: &Report) -> Self {
+        let known = |check: &CheckResult| {
+            let open = |sample: &&Sample| !sample.allowed || check.baseline.is_some();
+            let keys =
+                if check.truncated { Vec::new() } else { check.samples.iter().filter(open).map(key_of).collect() };
+            (check.id.clone(), Known { rows: check.counts.failed, keys })
+        };
+        let fails =
+            |check: &&CheckResult| check.status == Status::Fail || check.baseline == Some(BaselineState::Unchanged);
+        Self {
+            version: BASELINE_VERSION,
+            made: report.run.started.chars().take(10).collect(),
+            checks: report.checks.iter().filter(fails).map(known).collect(),
+        }
+    }
+}
+
+/// The key of a row as a baseline keeps it.
+fn key_of(sample: &Sample) -> String {
+    let mut written = String::new();
+    for (name, value) in &sample.key {
+        written.push_str(name);
+        written.push('\u{1f}');
+        written.push_str(value.as_deref().unwrap_or("\u{0}"));
+        written.push('\u{1e}');
+    }
+    if sample.key.is_empty()
+        && let Some(place) = &sample.place
+    {
+        written.push_str(&place.pointer);
+    }
+    let digest = Sha256::digest(written.as_bytes());
+    digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Which checks have to name more failing rows than a report shows.
+pub fn exhaustive(config: &Config, with_baseline: bool) -> Vec<String> {
+    if with_baseline {
+        return vec!["*".to_owned()];
+    }
+    let names = |allow: &&AllowConfig| !allow.keys.is_empty() || allow.filter.is_some();
+    config.allow.iter().filter(names).map(|allow| allow.check.clone()).collect()
+}
+
+/// Applies thresholds, suppressions and the baseline, hides what is masked, and leaves as many samples as were asked for.
+///
+/// # Errors
+/// A suppression whose condition does not fit what its checks show.
+pub fn accept(
+    report: &mut Report,
+    checks: &[Check],
+    catalog: &Catalog,
+    config: &Config,
+    baseline: Option<&Baseline>,
+    options: &Options,
+) -> Result<(), Vec<ConfigError>> {
+    let today = day_of(options.now);
+    let mut errors = Vec::new();
+    for (at, allow) in config.allow.iter().enumerate() {
+        if let Err(error) = suppress(report, catalog, at, allow, today, options) {
+            errors.push(error);
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    if let Some(baseline) = baseline {
+        compare(report, checks, baseline);
+    }
+    for check in &mut report.checks {
+        settle(check);
+        // What is new is what a reader wants to see.
+        check.samples.sort_by_key(|sample| sample.allowed);
+        check.samples.truncate(options.samples_max);
+        check.truncated = (check.samples.len() as u64) < check.counts.failed;
+    }
+    mask(report, &config.run.mask);
+    report.summary = Summary::of(&report.checks);
+    Ok(())
+}
+
+fn day_of(instant: Timestamp) -> Date {
+    instant.to_zoned(TimeZone::UTC).date()
+}
+
+/// `check "id"`, with its place in the list.
+fn named(at: usize, allow: &AllowConfig) -> String {
+    format!("[[allow]] number {} ({})", at + 1, allow.check)
+}
+
+fn suppress(
+    report: &mut Report,
+    catalog: &Catalog,
+    at: usize,
+    allow: &AllowConfig,
+    today: Date,
+    options: &Options,
+) -> Result<(), ConfigError> {
+    let mistake = |key: &str, why: &str| ConfigError::Entry {
+        list: "allow",
+        at,
+        name: format!("number {}", at + 1),
+        key: key.to_owned(),
+        why: format!("{key}: {why}"),
+    };
+    if allow.check.is_empty() {
+        return Err(mistake("check", "it is missing: which check's findings are allowed"));
+    }
+    if allow.why.trim().is_empty() {
+        return Err(mistake("why", "it is missing: what is allowed is allowed for a reason"));
+    }
+    let mut until = None;
+    if let Some(day) = &allow.until {
+        match day.0.parse::<Date>() {
+            Ok(day) if day >= today => until = Some(day),
+            Ok(day) => {
+                report.warnings.push(format!("{} has lapsed on {day}: its findings count again", named(at, allow)));
+                return Ok(());
+            }
+            // What cannot be read is no permission for ever.
+            Err(_) => {
+                let why = format!("{}: until = {:?} is no day: it counts as lapsed", named(at, allow), day.0);
+                report.warnings.push(why);
+                return Ok(());
+            }
+        }
+    }
+    let mut covered = 0;
+    let mut matched = false;
+    for check in report.checks.iter_mut().filter(|check| fits(&allow.check, &check.id)) {
+        matched = true;
+        if check.status != Status::Fail {
+            continue;
+        }
+        let open = check.counts.failed - check.counts.allowed;
+        let rows = if !allow.keys.is_empty() || allow.filter.is_some() {
+            let condition = match &allow.filter {
+                Some(text) => Some(condition(text, check, catalog).map_err(|why| mistake("where", &why))?),
+                None => None,
+            };
+            let at = Moment::of(options.now, None);
+            let mut rows = 0;
+            for sample in check.samples.iter_mut().filter(|sample| !sample.allowed) {
+                let by_key = allow.keys.is_empty() || allow.keys.iter().any(|key| is_key(key, sample));
+                let by_condition = condition.as_ref().is_none_or(|(bound, names)| holds(bound, names, sample, &at));
+                if by_key && by_condition && allow.max.is_none_or(|max| rows < max) {
+                    sample.allowed = true;
+                    rows += 1;
+                }
+            }
+            rows
+        } else {
+            let rows = allow.max.map_or(open, |max| max.min(open));
+            for sample in check.samples.iter_mut().filter(|sample| !sample.allowed).take(rows as usize) {
+                sample.allowed = true;
+            }
+            rows
+        };
+        let stated = check.counts.failed == 0;
+        if rows == 0 && !stated {
+            continue;
+        }
+        covered += rows + u64::from(stated);
+        check.counts.allowed += rows;
+        check.allowances.push(Allowance {
+            why: allow.why.clone(),
+            until: until.map(|day| day.to_string()),
+            days_left: until.map(|day| i64::from((day - today).get_days())),
+            rows,
+        });
+    }
+    if !matched {
+        report.warnings.push(format!("{} fits no check: take it out", named(at, allow)));
+    } else if covered == 0 {
+        report.warnings.push(format!("{} allows nothing that is found any more: take it out", named(at, allow)));
+    }
+    Ok(())
+}
+
+/// A condition over what a check shows of its rows, and the names of these columns.
+fn condition(text: &str, check: &CheckResult, catalog: &Catalog) -> Result<(Bound, Vec<String>), String> {
+    let relation = catalog.id(&check.relation).map(|id| catalog.relation(id));
+    let mut names: Vec<String> =
+        check.samples.first().map(|sample| sample.key.keys().cloned().collect()).unwrap_or_default();
+    names.extend(check.columns.iter().filter(|column| !names.contains(column)).cloned().collect::<Vec<_>>());
+    let parsed =
+        relink_rules::parse(text).map_err(|error| format!("expected {} at character {}", error.expected, error.at))?;
+    let column = |path: &Path| {
+        let name = path.last()?;
+        let index = names.iter().position(|known| known == name)?;
+        let kind = relation
+            .and_then(|relation| relation.column(name))
+            .and_then(|(_, column)| Kind::of(&column.data_type.kind));
+        Some(Column { index, kind })
+    };
+    let bound = parsed.bind(Kind::Boolean, &column).map_err(|_| {
+        format!("{text:?}: it can speak of what the findings of {} show: {}", check.id, names.join(", "))
+    })?;
+    Ok((bound, names))
+}
+
+fn holds(bound: &Bound, names: &[String], sample: &Sample, at: &Moment) -> bool {
+    let value = |name: &String| {
+        let text = sample.key.get(name).or_else(|| sample.values.get(name)).cloned().flatten();
+        text.map_or(Value::Null, Value::Text)
+    };
+    let values: Vec<Value> = names.iter().map(value).collect();
+    bound.judge(at, &|index| &values[index]) == Judged::Holds
+}
+
+fn is_key(key: &AllowedKey, sample: &Sample) -> bool {
+    let parts: Vec<&Scalar> = match key {
+        AllowedKey::One(one) => vec![one],
+        AllowedKey::Many(many) => many.iter().collect(),
+    };
+    let text = |scalar: &Scalar| match scalar {
+        Scalar::Text(text) => text.clone(),
+        other => other.to_string(),
+    };
+    parts.len() == sample.key.len()
+        && parts.iter().zip(sample.key.values()).all(|(part, value)| value.as_deref() == Some(text(part).as_str()))
+}
+
+/// Marks what the baseline knows.
+fn compare(report: &mut Report, checks: &[Check], baseline: &Baseline) {
+    for id in baseline.checks.keys() {
+        let known = report.checks.iter().any(|check| check.id == *id) || checks.iter().any(|check| check.id == *id);
+        if !known {
+            report.warnings.push(format!("the baseline speaks of {id}, and there is no such check any more"));
+        }
+    }
+    for check in &mut report.checks {
+        let Some(known) = baseline.checks.get(&check.id) else {
+            if check.status == Status::Fail {
+                check.baseline = Some(BaselineState::New);
+            }
+            continue;
+        };
+        if check.status != Status::Fail {
+            check.baseline = (check.status == Status::Pass).then_some(BaselineState::Absent);
+            continue;
+        }
+        let open = check.counts.failed - check.counts.allowed;
+        let rows = if known.keys.is_empty() || check.truncated {
+            let rows = known.rows.min(open);
+            for sample in check.samples.iter_mut().filter(|sample| !sample.allowed).take(rows as usize) {
+                sample.allowed = true;
+            }
+            rows
+        } else {
+            let keys: HashSet<&str> = known.keys.iter().map(String::as_str).collect();
+            let mut rows = 0;
+            for sample in &mut check.samples {
+                if !sample.allowed && keys.contains(key_of(sample).as_str()) {
+                    sample.allowed = true;
+                    rows += 1;
+                }
+            }
+            rows
+        };
+        check.counts.allowed += rows;
+        let all = check.counts.allowed == check.counts.failed;
+        check.baseline = Some(match () {
+            () if !all => BaselineState::New,
+            () if check.counts.failed < known.rows => BaselineState::Fewer,
+            () => BaselineState::Unchanged,
+        });
+        if rows > 0 || all {
+            let why = format!("known since {}", baseline.made);
+            check.allowances.push(Allowance { why, until: None, days_left: None, rows });
+        }
+    }
+}
+
+/// What a check comes to once it is known what is allowed.
+fn settle(check: &mut CheckResult) {
+    if check.status != Status::Fail {
+        return;
+    }
+    let open = check.counts.failed - check.counts.allowed;
+    // A fact of the schema concerns no row.
+    let stated = check.counts.failed == 0;
+    if stated {
+        if !check.allowances.is_empty() {
+            check.status = Status::Allowed;
+        }
+        return;
+    }
+    if open == 0 {
+        check.status = Status::Allowed;
+        return;
+    }
+    let Some(threshold) = &check.threshold else { return };
+    let within_percent = |percent: &String| {
+        let limit = decimal::parse(percent).unwrap_or_default() * check.counts.judged;
+        decimal::parse(&(open * 100).to_string()).is_some_and(|part| part <= limit)
+    };
+    let within =
+        threshold.max.is_none_or(|max| open <= max) && threshold.max_percent.as_ref().is_none_or(within_percent);
+    if within {
+        let max = threshold.max.map(|max| format!("{max} rows"));
+        let percent = threshold.max_percent.as_ref().map(|percent| format!("{percent} %"));
+        let words: Vec<String> = max.into_iter().chain(percent).collect();
+        let why = format!("the rule allows up to {}", words.join(" and "));
+        check.allowances.push(Allowance { why, until: None, days_left: None, rows: open });
+        check.counts.allowed = check.counts.failed;
+        check.status = Status::Allowed;
+    }
+}
+
+/// What stands for a value that no report shows.
+const MASKED: &str = "•••";
+
+fn mask(report: &mut Report, patterns: &[String]) {
+    if patterns.is_empty() {
+        return;
+    }
+    for check in &mut report.checks {
+        let relation = check.relation.to_string();
+        let hidden = |name: &str| {
+            let qualified = format!("{relation}.{name}");
+            patterns.iter().any(|pattern| fits(pattern, name) || fits(pattern, &qualified))
+        };
+        let cover = |values: &mut indexmap::IndexMap<String, Option<String>>| {
+            for (name, value) in values.iter_mut().filter(|(name, value)| value.is_some() && hidden(name)) {
+                let _ = name;
+                *value = Some(MASKED.to_owned());
+            }
+        };
+        for sample in &mut check.samples {
+            cover(&mut sample.key);
+            cover(&mut sample.values);
+        }
+        for frequent in &mut check.frequent {
+            cover(&mut frequent.values);
+        }
+        // Problems and remarks may quote a value.
+        if check.columns.iter().any(|column| hidden(column)) {
+            check.notes.retain(|note| !note.contains("value \""));
+        }
+    }
+}
