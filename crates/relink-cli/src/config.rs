@@ -6,11 +6,7 @@ use std::{
 };
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
-use relink_model::{
-    Config,
-    config::ConfigError,
-    suggest,
-};
+use relink_model::{Config, config::ConfigError, suggest};
 use relink_records::profile::{self, Profile};
 use relink_validate::RulePlace;
 use serde::de::DeserializeOwned;
@@ -110,9 +106,7 @@ fn span_of(text: &str, path: &[String]) -> Option<std::ops::Range<usize>> {
             (None, Some(array)) => {
                 let array: &toml::de::DeArray<'_> = array;
                 // By its number, or by what it says.
-                let said = |value: &&toml::Spanned<DeValue<'_>>| {
-                    matches!(value.get_ref(), DeValue::String(text) if text.as_ref() == part.as_str())
-                };
+                let said = |value: &&toml::Spanned<DeValue<'_>>| matches!(value.get_ref(), DeValue::String(text) if text.as_ref() == part.as_str());
                 let value = array.iter().find(said).or_else(|| part.parse::<usize>().ok().and_then(|at| array.get(at)));
                 let Some(value) = value else { return found };
                 found = Some(value.span());

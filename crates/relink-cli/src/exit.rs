@@ -155,7 +155,9 @@ pub(crate) enum Failure {
     #[error("--only {0}: there is no such check; `relink rules expand` lists them")]
     NoCheck(String),
     /// `--since` where no relation says when its rows were made.
-    #[error("--since: no relation that is checked has a column that says when its rows were made; name it in [table.x] since")]
+    #[error(
+        "--since: no relation that is checked has a column that says when its rows were made; name it in [table.x] since"
+    )]
     NoSince,
     /// Options about exports, of a database.
     #[error("--schema, --from and --encoding are about exports, and this is a database")]

@@ -36,6 +36,8 @@ pub struct Capabilities {
     pub json_is_text: bool,
     /// Booleans are a type of their own, and not numbers.
     pub has_booleans: bool,
+    /// Texts are equal where every letter is, unless a column's collation says otherwise (in MySQL it always does: case, accents, blanks at the end).
+    pub compares_by_letter: bool,
     /// Text can hold U+0000.
     pub text_holds_nul: bool,
     /// A failed statement leaves the transaction usable without a savepoint.
@@ -68,6 +70,7 @@ impl Capabilities {
             temporals_hold_infinity: true,
             json_is_text: false,
             has_booleans: true,
+            compares_by_letter: true,
             text_holds_nul: true,
             statement_failure_keeps_transaction: true,
             years: (i16::MIN, i16::MAX),

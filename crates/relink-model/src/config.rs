@@ -563,7 +563,10 @@ impl ConfigError {
             Self::UnknownProfile { key, .. } => path(&["profiles", key]),
             Self::TimeZone { .. } => path(&["run", "timezone"]),
             Self::Entry { list, at, key, .. } => path(&[list, &at.to_string(), key]),
-            Self::UnknownSelection { .. } | Self::NothingSelected | Self::Condition { .. } | Self::NoBulkLoad { .. } => None,
+            Self::UnknownSelection { .. }
+            | Self::NothingSelected
+            | Self::Condition { .. }
+            | Self::NoBulkLoad { .. } => None,
         }
     }
 }

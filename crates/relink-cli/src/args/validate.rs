@@ -93,7 +93,9 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     let unit = units.iter().find(|(unit, _)| text.strip_suffix(unit).is_some_and(|rest| rest.parse::<f64>().is_ok()));
     let found = unit.and_then(|(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds));
     let seconds = found.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
-    seconds.map(std::time::Duration::from_secs_f64).ok_or_else(|| "expected a duration such as 30s, 500ms or 2m".to_owned())
+    seconds
+        .map(std::time::Duration::from_secs_f64)
+        .ok_or_else(|| "expected a duration such as 30s, 500ms or 2m".to_owned())
 }
 
 /// From which severity on findings make the exit code 1.

@@ -228,7 +228,9 @@ async fn of_script(path: &Path, text: &str) -> Result<Catalog, Failure> {
     connection.begin(TransactionKind::Write).await?;
     let made = connection.execute_script(text).await;
     if let Err(error) = made {
-        let why = format!("{error}; scripts are read by SQLite: for another database's, give its URL or `relink inspect --format json`");
+        let why = format!(
+            "{error}; scripts are read by SQLite: for another database's, give its URL or `relink inspect --format json`"
+        );
         return Err(Failure::Schema { path: path.to_owned(), why });
     }
     let catalog = connection.introspect().await?;
@@ -289,8 +291,11 @@ fn place(report: &mut Report, checks: &[Check], loaded: &Loaded) {
 
 fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
     let text = super::read_file(path)?;
-    let baseline: Baseline = serde_json::from_str(&text)
-        .map_err(|error| Failure::Unreadable { path: path.to_owned(), what: "baseline", why: error.to_string() })?;
+    let baseline: Baseline = serde_json::from_str(&text).map_err(|error| Failure::Unreadable {
+        path: path.to_owned(),
+        what: "baseline",
+        why: error.to_string(),
+    })?;
     if baseline.version != relink_validate::BASELINE_VERSION {
         let why = format!("version {} is not known to this relink", baseline.version);
         return Err(Failure::Unreadable { path: path.to_owned(), what: "baseline", why });
@@ -304,8 +309,11 @@ fn write_baseline(path: &Path, baseline: &Baseline) -> Result<(), Failure> {
 }
 
 fn read_report(path: &Path) -> Result<Report, Failure> {
-    serde_json::from_str(&super::read_file(path)?)
-        .map_err(|error| Failure::Unreadable { path: path.to_owned(), what: "report", why: error.to_string() })
+    serde_json::from_str(&super::read_file(path)?).map_err(|error| Failure::Unreadable {
+        path: path.to_owned(),
+        what: "report",
+        why: error.to_string(),
+    })
 }
 
 /// Writes a file whole or not at all: whoever reads it never finds half of it.

@@ -345,6 +345,7 @@ fn capabilities(product: Product) -> Capabilities {
         // MariaDB's JSON is an alias of longtext with a CHECK.
         json_is_text: product == Product::MariaDb,
         has_booleans: false,
+        compares_by_letter: false,
         text_holds_nul: true,
         statement_failure_keeps_transaction: true,
         years: (1, 9999),

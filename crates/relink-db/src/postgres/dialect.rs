@@ -29,6 +29,7 @@ impl PostgresDialect {
                 temporals_hold_infinity: true,
                 json_is_text: false,
                 has_booleans: true,
+                compares_by_letter: true,
                 text_holds_nul: false,
                 statement_failure_keeps_transaction: false,
                 // 4713 BC is the first year; the last one is far beyond what the field's type holds.

@@ -30,6 +30,7 @@ impl SqliteDialect {
                 temporals_hold_infinity: false,
                 json_is_text: true,
                 has_booleans: false,
+                compares_by_letter: true,
                 text_holds_nul: true,
                 statement_failure_keeps_transaction: true,
                 years: (0, 9999),

@@ -300,6 +300,9 @@ impl<'a> Compiler<'a> {
 
     /// An anti-join, where both sides are columns that the database compares as a foreign key would.
     fn reference(&self, relation: &'a Relation, test: &ReferenceTest) -> Option<Made> {
+        if test.by_letter && !self.compares_by_letter(relation, test) {
+            return None;
+        }
         let key = match test.key {
             Some(index) => relation.foreign_keys[index].clone(),
             None => super::orphans::key_of(self.catalog, relation, test)?,
@@ -322,6 +325,20 @@ impl<'a> Compiler<'a> {
             plain.as_deref(),
         )?;
         Some(Made { census, probe: Probe::Orphans(probe), sql: Some(sql) })
+    }
+
+    /// Whether the database compares the parts of a reference letter by letter.
+    fn compares_by_letter(&self, relation: &Relation, test: &ReferenceTest) -> bool {
+        let plain = |relation: &Relation, part: &Part| {
+            part.columns().iter().all(|column| {
+                let column = &relation.columns[*column];
+                !matches!(column.data_type.kind, TypeKind::Text { .. })
+                    || self.dialect.capabilities().compares_by_letter && !column.case_insensitive
+            })
+        };
+        let target = test.target.map(|target| self.catalog.relation(target));
+        test.parts.iter().all(|part| plain(relation, part))
+            && target.is_none_or(|target| test.target_parts.iter().all(|part| plain(target, part)))
     }
 
     fn count(&self, relation: &'a Relation, test: &CountTest) -> Made {

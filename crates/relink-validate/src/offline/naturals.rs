@@ -61,7 +61,9 @@ impl Naturals {
         let fields = record.fields()?;
         let definition = records.catalog.relation(relation);
         let own = match (&fields.pk, definition.primary_key_columns()) {
-            (Some(pk), [only]) => definition.column(only).map(|(column, _)| records.value_by(self, pk, relation, column).0),
+            (Some(pk), [only]) => {
+                definition.column(only).map(|(column, _)| records.value_by(self, pk, relation, column).0)
+            }
             (None, [only]) => {
                 let (column, _) = definition.column(only).map_or((usize::MAX, None), |(at, c)| (at, Some(c)));
                 let field = fields.fields.iter().find(|(field, _)| {

@@ -379,6 +379,7 @@ fn domain_of(planning: &Planning<'_>, table: Table<'_>, column: &str, other: &st
             matching: Matching::Simple,
             dead: false,
             key: None,
+            by_letter: true,
         };
         let relation = names.relation();
         let name = format!("in:{}.{column}", relation.name);

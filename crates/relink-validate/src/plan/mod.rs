@@ -20,9 +20,9 @@ use relink_model::{Catalog, Relation, RelationId, RelationName, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::test::Test;
 pub(crate) use self::mentioned::mentioned;
 pub use self::settings::fits;
+use self::test::Test;
 use crate::report::Threshold;
 
 /// What kind of check.

@@ -69,8 +69,8 @@ pub(super) fn check(
         let (own_index, own_column) = names.column(own)?;
         let (other_index, other_column) = theirs.named(other)?;
         columns.push(own_column.name.clone());
-        let mut here = super::names::part(own_index, own_column, true);
-        let mut there = super::names::part(other_index, other_column, true);
+        let mut here = super::names::part(own_index, own_column, false);
+        let mut there = super::names::part(other_index, other_column, false);
         if rule.alike.is_empty() {
             level(&mut here, &mut there);
         } else {
@@ -102,6 +102,7 @@ pub(super) fn check(
         matching,
         dead: false,
         key: None,
+        by_letter: false,
     };
     let referenced = &planning.catalog.relation(target).name;
     let named = format!("ref:{}", columns_id(&relation.name, &columns));

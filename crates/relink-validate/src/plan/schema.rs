@@ -120,6 +120,7 @@ fn reference(
         matching: if full { Matching::Full } else { Matching::Simple },
         dead: false,
         key: Some(index),
+        by_letter: false,
     })
 }
 

@@ -223,6 +223,8 @@ pub struct ReferenceTest {
     pub dead: bool,
     /// A foreign key of the catalog, by its index: the database compares by its own collations.
     pub key: Option<usize>,
+    /// Letters count, whatever the columns' collations say.
+    pub by_letter: bool,
 }
 
 /// One side of a comparison of amounts.
