@@ -7,6 +7,7 @@
 mod amount;
 mod keys;
 mod log;
+mod polymorphic;
 mod reference;
 mod rows;
 mod same;
@@ -115,6 +116,8 @@ pub(crate) struct Notes {
     amounts: Vec<sums::Entry>,
     places: Vec<sequence::Entry>,
     links: Vec<tree::Link>,
+    typed: Vec<polymorphic::Typed>,
+    labels: Vec<(String, String)>,
     latest: Option<(jiff::Timestamp, String)>,
 }
 
@@ -175,6 +178,11 @@ pub(crate) trait Evaluator: Send + Sync {
     /// What it reads. Feeds are seen in their order.
     fn feeds(&self) -> Vec<Feed>;
 
+    /// What it reads then, once these have been seen: only now does it know which relations it needs.
+    fn later(&mut self) -> Vec<Feed> {
+        Vec::new()
+    }
+
     /// Looks at rows of a feed.
     fn look(&self, feed: usize, ordinal: u64, row: View<'_>, notes: &mut Notes);
 
@@ -195,6 +203,7 @@ pub(crate) fn evaluator(test: &Test, setting: &Setting) -> Option<Box<dyn Evalua
         Test::Stored(test) => Box::new(rows::Rows::stored(test, setting)),
         Test::Unique(test) => Box::new(keys::Keys::new(test.clone(), setting)),
         Test::Reference(test) => Box::new(reference::References::new(test.clone(), setting)),
+        Test::Polymorphic(test) => Box::new(polymorphic::Polymorphics::new(test.as_ref().clone(), setting)),
         Test::Sums(test) => Box::new(sums::Sums::new(test.as_ref().clone(), setting)),
         Test::Running(test) => Box::new(sequence::Running::new(test.as_ref().clone(), setting)),
         Test::NoOverlap(test) => Box::new(sequence::Overlaps::new(test.clone(), setting)),
@@ -244,30 +253,36 @@ pub(crate) async fn run<S: RowSource>(
     source: &mut S,
     evaluators: Vec<Box<dyn Evaluator>>,
 ) -> Vec<Result<Outcome, S::Trouble>> {
-    let feeds: Vec<Vec<Feed>> = evaluators.iter().map(|evaluator| evaluator.feeds()).collect();
+    let mut feeds: Vec<Vec<Feed>> = evaluators.iter().map(|evaluator| evaluator.feeds()).collect();
     let mut running: Vec<Result<Box<dyn Evaluator>, S::Trouble>> = evaluators.into_iter().map(Ok).collect();
-    let mut relations: Vec<RelationId> = feeds.iter().flatten().map(|feed| feed.relation).collect();
-    relations.sort_unstable();
-    relations.dedup();
-    for relation in relations {
-        let of_relation = |at: usize| {
-            feeds[at]
-                .iter()
-                .enumerate()
-                .filter(move |(_, feed)| feed.relation == relation)
-                .map(move |(feed, _)| (at, feed))
-        };
-        let looking: Vec<(usize, usize)> = (0..feeds.len()).flat_map(of_relation).collect();
-        let looking: Vec<(usize, usize)> = looking.into_iter().filter(|(at, _)| running[*at].is_ok()).collect();
-        if looking.is_empty() {
-            continue;
-        }
-        let together = scan(source, relation, &feeds, &looking, &mut running).await;
-        if let Err(trouble) = together {
-            for (at, _) in &looking {
-                running[*at] = Err(trouble.clone());
+    let mut seen = vec![0; feeds.len()];
+    for round in 0..2 {
+        if round == 1 {
+            for (feeds, evaluator) in feeds.iter_mut().zip(&mut running) {
+                feeds.extend(evaluator.as_mut().map_or_else(|_| Vec::new(), |evaluator| evaluator.later()));
             }
         }
+        let fresh = |(at, feeds): (usize, &Vec<Feed>)| -> Vec<(usize, usize, RelationId)> {
+            let new = feeds.iter().enumerate().skip(seen[at]);
+            new.map(|(number, feed)| (at, number, feed.relation)).collect()
+        };
+        let all: Vec<(usize, usize, RelationId)> = feeds.iter().enumerate().flat_map(fresh).collect();
+        let mut relations: Vec<RelationId> = all.iter().map(|(_, _, relation)| *relation).collect();
+        relations.sort_unstable();
+        relations.dedup();
+        for relation in relations {
+            let of_relation = all.iter().filter(|(at, _, other)| *other == relation && running[*at].is_ok());
+            let looking: Vec<(usize, usize)> = of_relation.map(|(at, feed, _)| (*at, *feed)).collect();
+            if looking.is_empty() {
+                continue;
+            }
+            if let Err(trouble) = scan(source, relation, &feeds, &looking, &mut running).await {
+                for (at, _) in &looking {
+                    running[*at] = Err(trouble.clone());
+                }
+            }
+        }
+        seen = feeds.iter().map(Vec::len).collect();
     }
     running
         .into_iter()

@@ -114,7 +114,9 @@ impl<'a> Compiler<'a> {
             },
             Test::Count(test) => self.count(own(test.relation), test),
             Test::Fresh(test) => self.fresh(own(test.relation), test),
-            Test::Running(_) | Test::NoOverlap(_) | Test::Acyclic(_) | Test::Same(_) => read(None, None),
+            Test::Polymorphic(_) | Test::Running(_) | Test::NoOverlap(_) | Test::Acyclic(_) | Test::Same(_) => {
+                read(None, None)
+            }
             Test::Sql(test) => match &test.sql {
                 Some(sql) => Made { census: Census::default(), probe: Probe::Sql(sql.clone()), sql: Some(sql.clone()) },
                 None => {

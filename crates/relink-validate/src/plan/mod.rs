@@ -5,6 +5,7 @@ mod entries;
 mod groups;
 mod mentioned;
 mod names;
+mod polymorphic;
 mod references;
 mod schema;
 mod settings;
@@ -231,8 +232,12 @@ fn planned(planning: &Planning<'_>) -> Result<Vec<Check>, Vec<ConfigError>> {
         return Err(errors);
     }
     let mut checks = Vec::new();
+    let mapping = polymorphic::mapping(planning);
     for (id, relation) in catalog.iter() {
         schema::plan(planning, id, relation, &mut checks);
+        if let Some(mapping) = &mapping {
+            polymorphic::plan(planning, mapping, id, &mut checks);
+        }
         trust::plan(planning, relation, &mut checks);
         for rule in rules.remove(&id).unwrap_or_default() {
             // A rule that says again what the schema promises already is that check.

@@ -1,11 +1,14 @@
 //! What checks ask of rows, as plain values that know no SQL.
 
+use std::sync::Arc;
+
 use bigdecimal::BigDecimal;
 use jiff::{Timestamp, tz::TimeZone};
 use relink_model::{
     RelationId,
     config::{NoLines, NullLeft, Rounding, Unknown},
 };
+use relink_records::Polymorphic;
 use relink_rules::{
     Part,
     dates::Deadline,
@@ -29,6 +32,8 @@ pub enum Test {
     Unique(UniqueTest),
     /// That what is referred to is there.
     Reference(ReferenceTest),
+    /// That what is referred to is there, in the table that another column names.
+    Polymorphic(Box<PolymorphicTest>),
     /// That amounts per key are equal.
     Sums(Box<SumsTest>),
     /// That a stored balance follows from the one before.
@@ -225,6 +230,47 @@ pub struct ReferenceTest {
     pub key: Option<usize>,
     /// Letters count, whatever the columns' collations say.
     pub by_letter: bool,
+}
+
+/// The table whose rows type columns refer to (`django_content_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypeTable {
+    /// The relation.
+    pub relation: RelationId,
+    /// Its column whose values type columns hold.
+    pub referenced: usize,
+    /// Its column of the application.
+    pub app_label: usize,
+    /// Its column of the model.
+    pub model: usize,
+}
+
+/// A reference whose table stands in another column.
+#[derive(Clone, Debug)]
+pub struct PolymorphicTest {
+    /// The relation that refers.
+    pub relation: RelationId,
+    /// The column that says which table.
+    pub type_column: usize,
+    /// What says which row.
+    pub id_part: Part,
+    /// Where types are rows of a table.
+    pub types: Option<TypeTable>,
+    /// Which table a type names.
+    pub known: Arc<Polymorphic>,
+    /// The tables that may be meant, with the key of their rows.
+    pub targets: Vec<(RelationId, Vec<Part>)>,
+    /// Rows that are gone may be named.
+    pub loose: bool,
+    /// Which rows refer.
+    pub filter: Option<Bound>,
+}
+
+impl PartialEq for PolymorphicTest {
+    /// By what they are about: what is known of types is the same for a whole plan.
+    fn eq(&self, other: &Self) -> bool {
+        (self.relation, self.type_column, &self.id_part) == (other.relation, other.type_column, &other.id_part)
+    }
 }
 
 /// One side of a comparison of amounts.

@@ -5,6 +5,7 @@ mod conditions;
 mod differential;
 mod keys;
 mod plans;
+mod polymorphic;
 mod ranges_and_dates;
 mod references;
 mod rows;
