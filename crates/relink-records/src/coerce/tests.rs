@@ -19,6 +19,7 @@ fn capabilities(strict: bool) -> Capabilities {
         temporals_hold_infinity: strict,
         json_is_text: !strict,
         has_booleans: false,
+        compares_by_letter: true,
         text_holds_nul: !strict,
         statement_failure_keeps_transaction: false,
         years: (-4712, 9999),
