@@ -555,9 +555,10 @@ impl ConfigError {
         let path = |parts: &[&str]| Some(parts.iter().map(|part| (*part).to_owned()).collect());
         match self {
             Self::UnknownTable { table, .. } => path(&["table", table]),
-            Self::UnknownColumn { table, key, column, .. } => path(&["table", table, key, column]),
+            Self::UnknownColumn { table, key, column, .. } | Self::Value { table, key, column, .. } => {
+                path(&["table", table, key, column])
+            }
             Self::UnknownTargetColumn { table, key, .. } => path(&["table", table, key]),
-            Self::Value { table, key, column, .. } => path(&["table", table, key, column]),
             Self::Syntax { table, key, text, .. } => path(&["table", table, key, text]),
             Self::ClaimedLabel { table, .. } => path(&["table", table, "models"]),
             Self::UnknownProfile { key, .. } => path(&["profiles", key]),

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::plan::test::PolymorphicTest;
 
-/// A type without an id, or an id without a type.
-const HALF: &str = "half of the reference is NULL";
+/// An id without a type.
+const HALF: &str = "there is an id and no type";
 
 /// A reference, by the type that it states.
 #[derive(Clone, Debug)]
@@ -106,8 +106,9 @@ impl Evaluator for Polymorphics {
             let id = key_of(std::slice::from_ref(&test.id_part), row, at);
             match (of, id) {
                 _ if !concerns(test.filter.as_ref(), row, at) => notes.not_judged += 1,
-                (Value::Null, Ok(KeyOf::Nulls { .. })) => notes.not_judged += 1,
-                (Value::Null, _) | (_, Ok(KeyOf::Nulls { .. }) | Err(_)) => {
+                // Without an id it refers to nothing, whatever type it states.
+                (_, Ok(KeyOf::Nulls { .. })) => notes.not_judged += 1,
+                (Value::Null, _) | (_, Err(_)) => {
                     notes.wrong.push(Wrong { feed, ordinal, problem: Some(HALF.to_owned()), ..Wrong::default() });
                 }
                 (of, Ok(KeyOf::Whole(hash))) => notes.typed.push(Typed { of: of.to_string(), hash, ordinal }),
