@@ -172,7 +172,7 @@ fn a_baseline_accepts_what_is_there_and_fails_on_what_is_new() {
 fn suppressions_need_a_reason_and_lapse() {
     let folder = Folder::new();
     let allow = |rest: &str| {
-        folder.write("relink.toml", &format!("{CONFIG}[[allow]]\ncheck = \"ref:orders.customer_id\"\n{rest}"))
+        folder.write("relink.toml", &format!("{CONFIG}[[allow]]\ncheck = \"ref:orders.customer_id\"\n{rest}"));
     };
     let now = ["--now", "2026-11-20T00:00:00Z", "--format", "json"];
     allow("why = \"purged\"\nuntil = 2026-12-31\n");

@@ -80,10 +80,10 @@ fn identity(
         (Value::Null, _) => return false,
         (Value::Bytes(bytes), _) => tagged(b'b', bytes, into),
         (Value::Int(number), Some(Kind::Number | Kind::Boolean) | None) => {
-            tagged(b'n', number.to_string().as_bytes(), into)
+            tagged(b'n', number.to_string().as_bytes(), into);
         }
         (Value::Bool(truth), Some(Kind::Number | Kind::Boolean) | None) => {
-            tagged(b'n', if *truth { b"1" } else { b"0" }, into)
+            tagged(b'n', if *truth { b"1" } else { b"0" }, into);
         }
         (Value::Text(written), Some(Kind::Number)) => number(written, into).unwrap_or_else(|| text(written, into)),
         (Value::Text(written), _) if loose => number(written, into).unwrap_or_else(|| text(written, into)),

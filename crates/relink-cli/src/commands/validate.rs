@@ -146,14 +146,13 @@ async fn export(
     progress: &mut Progress,
 ) -> Result<Validated, Failure> {
     let (source, index) = open(path, arguments, progress)?;
-    let (mut catalog, schema) = match &arguments.schema {
-        Some(schema) => schema_of(schema).await?,
-        None => {
-            let export = Export { source: &source, index: &index, schema: "" };
-            let catalog = relink_validate::infer_catalog(&export)
-                .map_err(|error| Failure::Export { errors: vec![error], source_text: Some(source.clone()) })?;
-            (catalog, "inferred from the data: without --schema nothing is known of keys and references".to_owned())
-        }
+    let (mut catalog, schema) = if let Some(schema) = &arguments.schema {
+        schema_of(schema).await?
+    } else {
+        let export = Export { source: &source, index: &index, schema: "" };
+        let catalog = relink_validate::infer_catalog(&export)
+            .map_err(|error| Failure::Export { errors: vec![error], source_text: Some(source.clone()) })?;
+        (catalog, "inferred from the data: without --schema nothing is known of keys and references".to_owned())
     };
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let checks = relink_validate::plan_export(&catalog, config).map_err(Failure::Config)?;

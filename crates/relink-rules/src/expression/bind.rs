@@ -200,11 +200,13 @@ impl Bound {
     }
 
     /// Both conditions.
+    #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::condition(BoundNode::And(Box::new(self), Box::new(other)))
     }
 
     /// Every row for which the condition does not hold, also where it is unknown.
+    #[must_use]
     pub fn negated(self) -> Self {
         let unknown = Self::condition(BoundNode::IsNull(Box::new(self.clone())));
         let not = Self::condition(BoundNode::Not(Box::new(self)));

@@ -158,6 +158,9 @@ fn is_next(input: &Input<'_>, wanted: &str) -> bool {
     input.peek_token().is_some_and(|token| is_word(&token.what, wanted))
 }
 
+/// How sides are made alike, by name.
+const NAMES: &[&str] = &["ci", "trim", "squash", "nfc", "digits", "text", "num"];
+
 fn reference(input: &mut Input<'_>) -> Parsed<Reference> {
     const TARGET: &str = "what it refers to, such as customers.id or stores(tenant, no)";
     let columns = paths(input, "the columns that refer")?;
@@ -181,7 +184,6 @@ fn reference(input: &mut Input<'_>) -> Parsed<Reference> {
             rule.matching = Some(one_of(input, &["simple", "full", "strict"], "\"simple\", \"full\" or \"strict\"")?);
         } else if is_next(input, "as") && rule.alike.is_empty() {
             word("as", "")(input)?;
-            const NAMES: &[&str] = &["ci", "trim", "squash", "nfc", "digits", "text", "num"];
             loop {
                 rule.alike.push(
                     match one_of(
@@ -307,6 +309,7 @@ pub(super) fn number(input: &mut Input<'_>) -> Parsed<BigDecimal> {
 
 impl Expression {
     /// This expression, folded.
+    #[must_use]
     pub fn folded(self, fold: Fold) -> Self {
         let span = self.span.clone();
         Self { node: Node::Call(Function::Fold(fold), vec![self]), span }

@@ -184,12 +184,12 @@ pub(super) struct Counted {
     test: CountTest,
     setting: Setting,
     total: u64,
-    counted: u64,
+    within: u64,
 }
 
 impl Counted {
     pub(super) fn new(test: CountTest, setting: Setting) -> Self {
-        Self { test, setting, total: 0, counted: 0 }
+        Self { test, setting, total: 0, within: 0 }
     }
 }
 
@@ -204,12 +204,12 @@ impl Evaluator for Counted {
 
     fn absorb(&mut self, _: usize, notes: Notes) -> io::Result<()> {
         self.total += notes.total;
-        self.counted += notes.total - notes.not_judged;
+        self.within += notes.total - notes.not_judged;
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        Ok(self.test.outcome(self.total, self.counted))
+        Ok(self.test.outcome(self.total, self.within))
     }
 }
 
@@ -234,12 +234,12 @@ pub(super) struct Latest {
     test: FreshTest,
     setting: Setting,
     outcome: Outcome,
-    latest: Option<(Timestamp, String)>,
+    newest: Option<(Timestamp, String)>,
 }
 
 impl Latest {
     pub(super) fn new(test: FreshTest, setting: Setting) -> Self {
-        Self { test, setting, outcome: Outcome::default(), latest: None }
+        Self { test, setting, outcome: Outcome::default(), newest: None }
     }
 }
 
@@ -258,7 +258,7 @@ impl Evaluator for Latest {
             notes.not_judged += 1;
             return;
         }
-        let Some(moment) = self.test.instant(value, &self.setting) else {
+        let Some(moment) = instant_of(value, &self.setting) else {
             notes.not_judged += 1;
             return;
         };
@@ -271,15 +271,15 @@ impl Evaluator for Latest {
         self.outcome.total += notes.total;
         self.outcome.not_judged += notes.not_judged;
         if let Some((moment, text)) = notes.latest
-            && self.latest.as_ref().is_none_or(|(latest, _)| moment > *latest)
+            && self.newest.as_ref().is_none_or(|(latest, _)| moment > *latest)
         {
-            self.latest = Some((moment, text));
+            self.newest = Some((moment, text));
         }
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { test, setting, mut outcome, latest } = *self;
+        let Self { test, setting, mut outcome, newest: latest } = *self;
         let limit = setting.at.now.as_second() - test.seconds;
         match latest {
             Some((moment, text)) if moment.as_second() >= limit => outcome.notes.push(format!("the latest is {text}")),
@@ -296,17 +296,15 @@ impl Evaluator for Latest {
     }
 }
 
-impl FreshTest {
-    /// The point in time of a value; of a day, its end.
-    fn instant(&self, value: &Value, setting: &Setting) -> Option<Timestamp> {
-        let zone = &setting.at.zone;
-        match dates::read(value) {
-            Reading::Instant(instant) => Some(instant),
-            Reading::Wall(wall) => zone.to_timestamp(wall).ok(),
-            Reading::Day(day) => zone.to_timestamp(day.at(23, 59, 59, 0)).ok(),
-            Reading::Infinity => Some(Timestamp::MAX),
-            Reading::MinusInfinity => Some(Timestamp::MIN),
-            Reading::Either(..) | Reading::Unreadable => None,
-        }
+/// The point in time of a value; of a day, its end.
+fn instant_of(value: &Value, setting: &Setting) -> Option<Timestamp> {
+    let zone = &setting.at.zone;
+    match dates::read(value) {
+        Reading::Instant(instant) => Some(instant),
+        Reading::Wall(wall) => zone.to_timestamp(wall).ok(),
+        Reading::Day(day) => zone.to_timestamp(day.at(23, 59, 59, 0)).ok(),
+        Reading::Infinity => Some(Timestamp::MAX),
+        Reading::MinusInfinity => Some(Timestamp::MIN),
+        Reading::Either(..) | Reading::Unreadable => None,
     }
 }

@@ -72,7 +72,7 @@ impl Sortable {
         let nanoseconds = |wall: jiff::civil::DateTime| {
             zone.to_timestamp(wall).map_or_else(
                 |_| if wall.year() > 0 { i128::MAX - 1 } else { i128::MIN + 1 },
-                |instant| instant.as_nanosecond(),
+                jiff::Timestamp::as_nanosecond,
             )
         };
         match datum {
@@ -303,7 +303,7 @@ impl Evaluator for Running {
             balance = stored.unwrap_or(expected);
             before = Some(entry);
         }
-        if difference != BigDecimal::from(0) {
+        if difference != 0 {
             outcome.difference = Some(written(&difference));
         }
         wrong.sort_unstable_by_key(|wrong| wrong.ordinal);

@@ -5,7 +5,7 @@ use relink_db::Dialect;
 use relink_model::config::Unknown;
 use relink_model::{Catalog, Relation, TypeKind};
 use relink_rules::Part;
-use relink_rules::expression::{Bound, BoundNode, Moment};
+use relink_rules::expression::{Bound, BoundNode, Function, Moment};
 use serde::Serialize;
 
 use super::duplicates::{DuplicateProbe, KeySql};
@@ -117,13 +117,14 @@ impl<'a> Compiler<'a> {
             Test::Polymorphic(_) | Test::Running(_) | Test::NoOverlap(_) | Test::Acyclic(_) | Test::Same(_) => {
                 read(None, None)
             }
-            Test::Sql(test) => match &test.sql {
-                Some(sql) => Made { census: Census::default(), probe: Probe::Sql(sql.clone()), sql: Some(sql.clone()) },
-                None => {
+            Test::Sql(test) => {
+                if let Some(sql) = &test.sql {
+                    Made { census: Census::default(), probe: Probe::Sql(sql.clone()), sql: Some(sql.clone()) }
+                } else {
                     let why = format!("the rule has no SQL for {}", self.dialect.name());
                     Made { census: Census::default(), probe: Probe::Nowhere(why), sql: None }
                 }
-            },
+            }
         }
     }
 
@@ -374,13 +375,13 @@ impl<'a> Compiler<'a> {
 /// Whether a condition over one column is unknown wherever that column is NULL.
 fn is_strict(bound: &Bound) -> bool {
     match &bound.node {
-        BoundNode::Comparison(_, a, b) => is_strict(a) || is_strict(b),
+        BoundNode::Comparison(_, a, b) | BoundNode::Arithmetic(_, a, b) => is_strict(a) || is_strict(b),
         BoundNode::In(a, _) | BoundNode::Matches(a, _) | BoundNode::Not(a) | BoundNode::Negative(a) => is_strict(a),
         BoundNode::And(a, b) | BoundNode::Or(a, b) => is_strict(a) && is_strict(b),
-        BoundNode::Arithmetic(_, a, b) => is_strict(a) || is_strict(b),
-        BoundNode::Call(relink_rules::expression::Function::Coalesce, _) => false,
-        BoundNode::Call(_, arguments) => arguments.first().is_some_and(is_strict),
+        BoundNode::Call(function, arguments) if *function != Function::Coalesce => {
+            arguments.first().is_some_and(is_strict)
+        }
         BoundNode::Column(_) => true,
-        BoundNode::Constant(_) | BoundNode::Now | BoundNode::IsNull(_) => false,
+        BoundNode::Call(..) | BoundNode::Constant(_) | BoundNode::Now | BoundNode::IsNull(_) => false,
     }
 }

@@ -73,13 +73,12 @@ pub(crate) fn compile(
     }
     let match_kind = if test.matching == Matching::Full { MatchKind::Full } else { MatchKind::Simple };
     let key = ForeignKey { match_kind, ..key.clone() };
-    let mut body = match catalog.id(&key.referenced) {
-        Some(id) => dialect.orphans(relation, &key, catalog.relation(id)),
-        None => {
-            // Nothing can be found in a relation that does not exist: every complete reference is an orphan.
-            let columns: Vec<String> = key.columns.iter().map(|name| qualified(dialect, "c", name)).collect();
-            format!("FROM {} AS c WHERE {}", dialect.own_rows(relation), none_null(&columns)?)
-        }
+    let mut body = if let Some(id) = catalog.id(&key.referenced) {
+        dialect.orphans(relation, &key, catalog.relation(id))
+    } else {
+        // Nothing can be found in a relation that does not exist: every complete reference is an orphan.
+        let columns: Vec<String> = key.columns.iter().map(|name| qualified(dialect, "c", name)).collect();
+        format!("FROM {} AS c WHERE {}", dialect.own_rows(relation), none_null(&columns)?)
     };
     if let Some(filter) = filter {
         // Whatever the shape says is one condition, and this another.

@@ -189,8 +189,7 @@ impl<'a> Pusher<'a> {
                     return Some(Operand { sql, guard: Some(guard), floating: true });
                 }
                 match self.column(*index).data_type.kind {
-                    TypeKind::Integer { .. } => Some(plain(sql)),
-                    TypeKind::Decimal { special: false, .. } => Some(plain(sql)),
+                    TypeKind::Integer { .. } | TypeKind::Decimal { special: false, .. } => Some(plain(sql)),
                     TypeKind::Decimal { special: true, .. } => {
                         Some(Operand { guard: Some(format!("{sql} <> 'NaN'")), sql, floating: false })
                     }

@@ -18,7 +18,7 @@ pub(super) fn check(records: &Records<'_>, options: &Options, report: &mut Repor
 }
 
 fn finding(
-    id: String,
+    id: &str,
     relation: RelationName,
     severity: Severity,
     message: String,
@@ -29,7 +29,7 @@ fn finding(
         status: Status::Fail,
         message,
         counts: RowCounts { judged: total, failed, failed_distinct: failed, total, ..RowCounts::default() },
-        ..CheckResult::new(&id, CheckKind::Complete, relation, severity)
+        ..CheckResult::new(id, CheckKind::Complete, relation, severity)
     }
 }
 
@@ -49,7 +49,7 @@ fn missing_relations(records: &Records<'_>, report: &mut Report) {
         }
         let message = format!("{} is not in the export, and {} refers to it", relation.name, referring.join(", "));
         let id = format!("complete:{}", relation.name);
-        let mut result = finding(id, relation.name.clone(), Severity::Warning, message, 0, 0);
+        let mut result = finding(&id, relation.name.clone(), Severity::Warning, message, 0, 0);
         result.help = Some("export it, too; without it these references cannot be judged".to_owned());
         report.checks.push(result);
     }
@@ -67,7 +67,7 @@ fn unknown_labels(records: &Records<'_>, report: &mut Report) {
         let hint = relink_model::config::suggestion(nearest.as_deref());
         let message = format!("the schema has no relation {expected} for the records of {label}{hint}");
         let id = format!("complete:{label}");
-        let mut result = finding(id, RelationName::new(expected.as_str()), Severity::Warning, message, found, found);
+        let mut result = finding(&id, RelationName::new(expected.as_str()), Severity::Warning, message, found, found);
         result.help =
             Some("say in [table.x] models which table they belong to, or list them in ignore_models".to_owned());
         report.checks.push(result);
@@ -85,7 +85,7 @@ fn unknown_fields(records: &Records<'_>, options: &Options, report: &mut Report)
         };
         let message = format!("{relation} has no column for the field {field}");
         let id = format!("complete:{relation}.{field}");
-        let mut result = finding(id, relation, Severity::Warning, message, seen.times, seen.times);
+        let mut result = finding(&id, relation, Severity::Warning, message, seen.times, seen.times);
         result.help = Some(
             "its values are not judged: name its column in [table.x] fields, or leave it out with \"\"".to_owned(),
         );
@@ -133,7 +133,7 @@ fn rounded(records: &Records<'_>, options: &Options, report: &mut Report) {
         let column = &definition.columns[*column].name;
         let message = format!("{column} holds numbers that readers of JSON round which keep them as floating point");
         let id = format!("complete:exact:{}.{column}", definition.name);
-        let mut result = finding(id, definition.name.clone(), Severity::Info, message, seen.times, seen.times);
+        let mut result = finding(&id, definition.name.clone(), Severity::Info, message, seen.times, seen.times);
         result.columns = vec![column.clone()];
         result.help = Some("relink reads them exactly; others may not: write them as text".to_owned());
         result.samples.extend(place(records, seen, options));

@@ -133,9 +133,8 @@ impl Naturals {
     ) -> (Value, Option<String>) {
         let elements: Vec<RawJson<'_>> = json.elements().collect();
         let own_words = || Value::Text(json.compact());
-        let key = match records.mapping.natural_key(target, elements.len()) {
-            Ok(key) => key,
-            Err(_) => return (own_words(), Some("is a list, and the row that it names cannot be told".to_owned())),
+        let Ok(key) = records.mapping.natural_key(target, elements.len()) else {
+            return (own_words(), Some("is a list, and the row that it names cannot be told".to_owned()));
         };
         let reference = match records.reader().natural(key, &elements, &mut |_, _, _| {}) {
             Ok(reference) => reference,

@@ -388,16 +388,15 @@ impl Decoding<'_, '_> {
         let fields = record.fields()?;
         let is_it = |name: &str| matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Join(found) if found == *list);
         let Some((_, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return Ok(()) };
-        let own = match &fields.pk {
-            Some(pk) => self.records.pk(pk, of, list.source_referenced).map(|(value, _)| value),
-            None => {
-                let field = fields.fields.iter().find(|(name, _)| {
-                    matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Column(column) if column == list.source_referenced)
-                });
-                match field {
-                    Some((_, json)) => Some(self.records.value(json, of, list.source_referenced).0),
-                    None => self.records.naturals.own_name(self.records, record, of)?,
-                }
+        let own = if let Some(pk) = &fields.pk {
+            self.records.pk(pk, of, list.source_referenced).map(|(value, _)| value)
+        } else {
+            let field = fields.fields.iter().find(|(name, _)| {
+                matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Column(column) if column == list.source_referenced)
+            });
+            match field {
+                Some((_, json)) => Some(self.records.value(json, of, list.source_referenced).0),
+                None => self.records.naturals.own_name(self.records, record, of)?,
             }
         };
         for element in json.elements() {

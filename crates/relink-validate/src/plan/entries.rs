@@ -17,14 +17,14 @@ pub(super) fn plan(planning: &Planning<'_>, errors: &mut Vec<ConfigError>) -> Ve
     let mut off = Vec::new();
     for (at, entry) in planning.config.check.iter().enumerate() {
         let Some(kind) = entry.kind else { continue };
-        let entry = Entry { planning, at, entry };
+        let entry = Entry { planning, at, said: entry };
         match entry.check(kind) {
             Ok(mut check) => {
-                if let Some(id) = &entry.entry.id {
+                if let Some(id) = &entry.said.id {
                     check.id.clone_from(id);
                 }
                 check.rule = Some(vec!["check".to_owned(), at.to_string()]);
-                if let Err(error) = refine(&mut check, at, entry.entry, &mut off) {
+                if let Err(error) = refine(&mut check, at, entry.said, &mut off) {
                     errors.push(error);
                 }
                 checks.push(check);
@@ -40,7 +40,7 @@ pub(super) fn plan(planning: &Planning<'_>, errors: &mut Vec<ConfigError>) -> Ve
 struct Entry<'a> {
     planning: &'a Planning<'a>,
     at: usize,
-    entry: &'a CheckConfig,
+    said: &'a CheckConfig,
 }
 
 enum Stop {
@@ -51,13 +51,13 @@ enum Stop {
 
 impl<'a> Entry<'a> {
     fn stop(&self, key: &str, why: &str) -> Stop {
-        Stop::Error(mistake(self.at, self.entry, key, why))
+        Stop::Error(mistake(self.at, self.said, key, why))
     }
 
     fn wrong(&self, key: &str, text: &str, found: Mistake) -> Stop {
         match found {
             Mistake::Expected(expected) => self.stop(key, &format!("{text:?}: expected {expected}")),
-            Mistake::Unknown(_) if self.entry.if_exists => Stop::Missing,
+            Mistake::Unknown(_) if self.said.if_exists => Stop::Missing,
             Mistake::Unknown(error) => {
                 let text = error.to_string();
                 self.stop(
@@ -79,7 +79,7 @@ impl<'a> Entry<'a> {
     }
 
     fn on(&self) -> Result<Names<'a>, Stop> {
-        let name = self.want("on", self.entry.on.as_ref())?;
+        let name = self.want("on", self.said.on.as_ref())?;
         Ok(Names::new(self.planning, self.table("on", name)?, "", ""))
     }
 
@@ -89,7 +89,7 @@ impl<'a> Entry<'a> {
 
     /// The condition of `where`, and that rows are live.
     fn filter(&self, names: Names<'_>) -> Result<Option<Bound>, Stop> {
-        let filter = match &self.entry.filter {
+        let filter = match &self.said.filter {
             Some(text) => Some(names.parsed(text).map_err(|found| self.wrong("where", text, found))?),
             None => None,
         };
@@ -97,13 +97,13 @@ impl<'a> Entry<'a> {
     }
 
     fn tolerance(&self) -> Result<Tolerance, Stop> {
-        let Some(tolerance) = &self.entry.tolerance else { return Ok(Tolerance::default()) };
+        let Some(tolerance) = &self.said.tolerance else { return Ok(Tolerance::default()) };
         let text = tolerance.to_string();
         parse_tolerance(&text).map_err(|error| self.wrong("tolerance", &text, error.into()))
     }
 
     fn check(&self, kind: RuleKind) -> Result<Check, Stop> {
-        let entry = self.entry;
+        let entry = self.said;
         match kind {
             RuleKind::Row => {
                 let (names, text) = (self.on()?, self.want("condition", entry.condition.as_ref())?);
@@ -144,7 +144,7 @@ impl<'a> Entry<'a> {
     }
 
     fn of_group(&self, kind: RuleKind) -> Result<Check, Stop> {
-        let (names, text) = (self.on()?, self.want("rule", self.entry.rule.as_ref())?);
+        let (names, text) = (self.on()?, self.want("rule", self.said.rule.as_ref())?);
         let made = match kind {
             RuleKind::Count => groups::count(self.planning, names, text),
             RuleKind::Fresh => groups::fresh(self.planning, names, text),
@@ -157,14 +157,14 @@ impl<'a> Entry<'a> {
             Test::Count(test) => test.filter = filter,
             Test::Fresh(test) => test.filter = filter,
             Test::NoOverlap(test) => test.filter = filter,
-            _ if self.entry.filter.is_some() => return Err(self.stop("where", "a tree is judged as a whole")),
+            _ if self.said.filter.is_some() => return Err(self.stop("where", "a tree is judged as a whole")),
             _ => {}
         }
         Ok(check)
     }
 
     fn total(&self) -> Result<Check, Stop> {
-        let entry = self.entry;
+        let entry = self.said;
         let names = self.on()?;
         let left = self.want("left", entry.left.as_ref())?;
         let right = self.want("right", entry.right.as_ref())?;
@@ -213,7 +213,7 @@ impl<'a> Entry<'a> {
     }
 
     fn equal(&self) -> Result<Check, Stop> {
-        let entry = self.entry;
+        let entry = self.said;
         let (left_text, right_text) =
             (self.want("left", entry.left.as_ref())?, self.want("right", entry.right.as_ref())?);
         let (mut left, columns) = self.side("left", left_text)?;
@@ -254,7 +254,7 @@ impl<'a> Entry<'a> {
             let parsed = relink_rules::parse(text).map_err(|error| self.wrong("per", text, error.into()))?;
             names.any(&parsed, text).map_err(|found| self.wrong("per", text, found))
         };
-        self.entry.per.iter().map(bind).collect()
+        self.said.per.iter().map(bind).collect()
     }
 
     fn amount(&self, names: Names<'_>, key: &str, text: &str) -> Result<Bound, Stop> {
@@ -265,9 +265,9 @@ impl<'a> Entry<'a> {
     fn balance(&self) -> Result<Check, Stop> {
         let names = self.on()?;
         let relation = names.relation();
-        let text = self.want("sum", self.entry.sum.as_ref())?;
+        let text = self.want("sum", self.said.sum.as_ref())?;
         let amount = self.amount(names, "sum", text)?;
-        if self.entry.per.is_empty() {
+        if self.said.per.is_empty() {
             return Err(self.stop("per", "it is missing: the columns whose rows come to nothing together"));
         }
         let per = self.per(names)?;
@@ -296,13 +296,13 @@ impl<'a> Entry<'a> {
         };
         let name = format!("balance:{}", super::columns_id(&relation.name, &columns));
         let mut check = Check::of(name, CheckKind::Balance, relation, &columns, Test::Sums(Box::new(test)));
-        check.message = format!("{text} does not come to zero per {}", self.entry.per.join(", "));
+        check.message = format!("{text} does not come to zero per {}", self.said.per.join(", "));
         check.help = Some("a group stands for its first row: look at all of its rows".to_owned());
         Ok(check)
     }
 
     fn running(&self) -> Result<Check, Stop> {
-        let entry = self.entry;
+        let entry = self.said;
         let names = self.on()?;
         let relation = names.relation();
         let balance_text = self.want("balance", entry.balance.as_ref())?;
@@ -345,7 +345,7 @@ impl<'a> Entry<'a> {
     }
 
     fn same(&self) -> Result<Check, Stop> {
-        let entry = self.entry;
+        let entry = self.said;
         let texts = [self.want("left", entry.left.as_ref())?, self.want("right", entry.right.as_ref())?];
         let ids = [self.table("left", texts[0])?, self.table("right", texts[1])?];
         let relations = ids.map(|id| self.relation(id));
@@ -392,7 +392,7 @@ impl<'a> Entry<'a> {
     }
 
     fn sql(&self) -> Result<Check, Stop> {
-        let entry = self.entry;
+        let entry = self.said;
         let sql =
             entry.sql.as_ref().ok_or_else(|| self.stop("sql", "it is missing, and this kind of rule needs it"))?;
         let sql = match (sql, self.planning.dialect) {
@@ -411,12 +411,11 @@ impl<'a> Entry<'a> {
         };
         let id = entry.id.clone().ok_or_else(|| self.stop("id", "it is missing: nothing else names this rule"))?;
         let fallback;
-        let relation = match &entry.on {
-            Some(name) => self.relation(self.table("on", name)?),
-            None => {
-                fallback = Relation { name: relink_model::RelationName::new("sql"), ..Relation::default() };
-                &fallback
-            }
+        let relation = if let Some(name) = &entry.on {
+            self.relation(self.table("on", name)?)
+        } else {
+            fallback = Relation { name: relink_model::RelationName::new("sql"), ..Relation::default() };
+            &fallback
         };
         let mut check = Check::of(id, CheckKind::Sql, relation, &[], Test::Sql(SqlTest { sql, value }));
         check.message = match &entry.expect {

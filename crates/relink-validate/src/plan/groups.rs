@@ -299,7 +299,7 @@ pub(super) fn acyclic(names: Names<'_>, text: &str) -> Result<Check, Mistake> {
     let test = TreeTest { relation: names.id, own, parent };
     let name = format!("acyclic:{}", columns_id(&relation.name, &columns));
     let mut check = Check::of(name, CheckKind::Acyclic, relation, &columns, Test::Acyclic(test));
-    check.message = "is its own ancestor".to_owned();
+    "is its own ancestor".clone_into(&mut check.message);
     check.help = Some("give one row of each cycle another parent, or none".to_owned());
     Ok(check)
 }

@@ -231,12 +231,11 @@ fn indirect(
         let parsed = relink_rules::of_sql(text)?;
         names.part(&parsed, "").ok()
     };
-    let parts: Option<Vec<_>> = match &unique.expressions {
-        Some(expressions) => expressions.iter().map(expression).collect(),
-        None => {
-            let column = |name: &String| relation.column(name).map(|(index, column)| part(index, column, false));
-            unique.columns.iter().map(column).collect()
-        }
+    let parts: Option<Vec<_>> = if let Some(expressions) = &unique.expressions {
+        expressions.iter().map(expression).collect()
+    } else {
+        let column = |name: &String| relation.column(name).map(|(index, column)| part(index, column, false));
+        unique.columns.iter().map(column).collect()
     };
     let filter = unique.predicate.as_ref().map(|text| {
         let parsed = relink_rules::of_sql(text)?;
