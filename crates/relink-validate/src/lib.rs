@@ -4,11 +4,13 @@
 //! caller's transaction and returns a [`Report`]. Neither prints, reads the clock or the environment, or knows which database it talks to: what differs
 //! is asked of [`relink_db::Dialect`].
 
+mod infer;
 mod judge;
 mod live;
 mod plan;
 mod report;
 
+pub use infer::{Family, Guess, Guessed, GuessedRule, Guesses, Inference, infer};
 pub use live::{Census, Compiled, Event, Options, Probe, compile, run};
 pub use plan::{Check, CheckKind, plan, plan_export, test};
 pub use report::{

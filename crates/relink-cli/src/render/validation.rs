@@ -391,6 +391,7 @@ mod tests {
             checks,
             warnings: Vec::new(),
             not_checked: Vec::new(),
+            inference: None,
         }
     }
 

@@ -10,6 +10,7 @@ mod run;
 mod sql;
 mod total;
 
+pub(crate) use self::orphans::SENTINELS;
 pub use self::{
     compile::{Census, Compiled, Probe},
     run::{Event, Options, compile, run},

@@ -3,11 +3,12 @@
 mod conditions;
 mod entries;
 mod groups;
+pub(crate) mod guessed;
 mod mentioned;
 mod names;
 mod references;
 mod schema;
-mod settings;
+pub(crate) mod settings;
 pub mod test;
 mod trust;
 mod unique;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::mentioned::mentioned;
 use self::test::Test;
+use crate::infer::Guess;
 use crate::report::Threshold;
 
 /// What kind of check.
@@ -119,6 +121,8 @@ pub struct Check {
     pub help: Option<String>,
     /// What is asked of the rows.
     pub test: Test,
+    /// Why it is made although neither the schema nor the configuration says it; `None` where one of them does.
+    pub inferred: Option<Guess>,
 }
 
 impl Check {
@@ -137,6 +141,7 @@ impl Check {
             why: None,
             help: None,
             test,
+            inferred: None,
         }
     }
 

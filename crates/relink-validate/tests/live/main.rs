@@ -2,6 +2,7 @@
 //! they show; those of a server are skipped, visibly, where none is named.
 
 mod conditions;
+mod inference;
 mod keys;
 mod plans;
 mod ranges_and_dates;
