@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Restore(Box<RestoreArguments>),
     Validate(ValidateArguments),
-    /// Show what the rules of relink.toml come to, and whether they fit a database
+    /// Show what the rules of relink.toml come to, whether they fit a database, and which ones its data suggests
     Rules(RulesArguments),
     /// Show a database's relations, the order in which they load, and every cycle of foreign keys
     Inspect(InspectArguments),
@@ -42,7 +42,8 @@ pub(crate) enum Command {
 /// Check a database: foreign keys, unique keys, NOT NULL, CHECK, and the rules of relink.toml.
 ///
 /// Without any configuration, everything that the schema promises is measured on the data, also where the database says that it enforces
-/// it. All checks see one snapshot; nothing is written.
+/// it. What names suggest and the data bears out is checked as well, as information: see `relink rules suggest`, and `--no-infer`.
+/// All checks see one snapshot; nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct ValidateArguments {
@@ -61,9 +62,12 @@ pub(crate) struct ValidateArguments {
     /// From which severity on findings make the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
     pub(crate) fail_on: FailOn,
+    /// Guess nothing about what nobody has declared: only what the schema and the rules say is checked
+    #[arg(long)]
+    pub(crate) no_infer: bool,
 }
 
-/// Show what the rules of relink.toml come to, and whether they fit a database. No data is read.
+/// Show what the rules of relink.toml come to, whether they fit a database, and which ones its data suggests.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RulesArguments {
@@ -82,6 +86,17 @@ pub(crate) enum RulesCommand {
         /// How to show them
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,
+    },
+    /// Guess rules from names and data, and print those that the data bears out for relink.toml, with the reasons
+    ///
+    /// What is doubtful is commented out: most of the data bears it out but not all, or there is too little data, or a reference may lead to one of several
+    /// tables. What the schema or relink.toml says already is left out.
+    Suggest {
+        #[command(flatten)]
+        target: RulesTarget,
+        /// Also what the data refutes, commented out
+        #[arg(long)]
+        all: bool,
     },
 }
 

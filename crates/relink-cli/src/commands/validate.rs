@@ -18,7 +18,8 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
     let config = config::load(arguments.config.as_deref())?;
     let options = Options { samples_max: arguments.max_samples, ..options(now(&config)?, &config) };
     let mut progress = Progress::new();
-    let report = measure(&url, &config, &options, |_| true, &mut |event| show(&mut progress, &event)).await;
+    let report =
+        measure(&url, &config, &options, !arguments.no_infer, |_| true, &mut |event| show(&mut progress, &event)).await;
     progress.finish();
     let report = report?;
     match arguments.format {
@@ -28,11 +29,12 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
     Ok(exit(&report, arguments.fail_on))
 }
 
-/// Makes the wanted checks over a connection and in a snapshot of its own.
+/// Makes the wanted checks over a connection and in a snapshot of its own, and with them, if `inferring`, what names suggest.
 pub(crate) async fn measure(
     url: &DatabaseUrl,
     config: &Config,
     options: &Options,
+    inferring: bool,
     wanted: impl Fn(&Check) -> bool,
     events: &mut dyn FnMut(Event),
 ) -> Result<Report, Failure> {
@@ -41,8 +43,15 @@ pub(crate) async fn measure(
     let mut catalog = connection.introspect().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    let guesses = inferring.then(|| relink_validate::infer(&catalog, config, Some(connection.dialect()), &checks));
+    if let Some(guesses) = &guesses {
+        guesses.add_to(&mut checks);
+    }
     checks.retain(wanted);
-    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, events).await?;
+    let mut report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, events).await?;
+    if let Some(guesses) = &guesses {
+        guesses.judge(&mut report);
+    }
     connection.rollback().await?;
     connection.close().await?;
     Ok(report)

@@ -4,4 +4,5 @@ pub(crate) mod graph;
 pub(crate) mod profile;
 pub(crate) mod rejects;
 pub(crate) mod restore;
+pub(crate) mod suggestions;
 pub(crate) mod validation;

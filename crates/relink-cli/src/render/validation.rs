@@ -246,6 +246,13 @@ fn summary(report: &Report, paint: Paint) -> String {
     if !checked.is_empty() {
         let _ = writeln!(text, "checked {checked}");
     }
+    if let Some(found) = report.inference.as_ref().filter(|found| !found.is_empty()) {
+        let counts =
+            [(found.used.len(), "used"), (found.rejected.len(), "rejected"), (found.ambiguous.len(), "ambiguous")];
+        let counts: Vec<String> =
+            counts.iter().map(|(count, word)| format!("{} {word}", number(*count as u64))).collect();
+        let _ = writeln!(text, "inferred: {} (relink rules suggest)", counts.join(", "));
+    }
     let mut parts = vec![format!("{} ok", number(summary.passed))];
     for (count, word) in [(summary.errors, "error"), (summary.warnings, "warning"), (summary.infos, "info")] {
         if count > 0 {

@@ -34,15 +34,12 @@ pub(super) fn guess(
         return Vec::new();
     }
     let one = |(index, column): (usize, &Column)| {
-        let refers = references
-            .found
-            .iter()
-            .any(|found| found.check.relation == relation.name && found.check.columns.contains(&column.name));
+        let refers = references.referring.contains(&(id, index));
         let usable = matches!(column.data_type.kind, TypeKind::Text { .. })
             && !refers
             && !relation.foreign_keys.iter().any(|key| key.columns.contains(&column.name))
             && !guessing.ignores(&relation.name, &column.name);
-        if usable { candidate(guessing, (id, relation), index, column) } else { None }
+        if usable { candidate(guessing, (id, relation), column) } else { None }
     };
     relation.columns.iter().enumerate().filter_map(one).collect()
 }
@@ -52,27 +49,25 @@ fn repeats(table: &[String]) -> bool {
     has_noun(table, &COPIES) || table.len() > 1 && has_noun(table, &PARTS)
 }
 
-fn candidate(
-    guessing: &Guessing<'_>,
-    (id, relation): (RelationId, &Relation),
-    index: usize,
-    column: &Column,
-) -> Option<Candidate> {
+fn candidate(guessing: &Guessing<'_>, (id, relation): (RelationId, &Relation), column: &Column) -> Option<Candidate> {
     let name = words(&column.name);
     let keys = keys(relation, &column.name);
     let (naming, by_key) = (is_naming(&name), name.last().is_some_and(|last| NAMING_BY_KEY.contains(&last.as_str())));
     // Of several keys the one with fewest columns says most. One that holds for some rows only says nothing about the others.
-    let key = keys.iter().filter(|key| key.1).min_by_key(|key| key.0.len());
+    // Beside the text there may be a tenant, by number, and no other text: two texts together may be shared each for itself.
+    let is_text = |name: &String| {
+        relation.column(name).is_none_or(|(_, column)| matches!(column.data_type.kind, TypeKind::Text { .. }))
+    };
+    let by_number = |columns: &[String]| columns.iter().all(|name| *name == column.name || !is_text(name));
+    let key = keys.iter().filter(|key| key.1 && by_number(&key.0)).min_by_key(|key| key.0.len());
     let partial = key.is_none() && !keys.is_empty();
     if partial || !(naming || by_key && key.is_some()) {
         return None;
     }
-    let ruled = guessing.checks.iter().any(|check| {
-        check.kind == CheckKind::Unique
-            && check.relation == relation.name
-            && check.is_rule()
-            && check.columns.contains(&column.name)
-    });
+    let ruled = guessing
+        .checks(&relation.name)
+        .iter()
+        .any(|check| check.kind == CheckKind::Unique && check.is_rule() && check.columns.contains(&column.name));
     if ruled {
         return None;
     }
@@ -96,7 +91,6 @@ fn candidate(
         text = format!("{text} where {} is null", written(&gone.name));
         evidence.push(format!("rows with {} no longer count", gone.name));
     }
-    debug_assert!(relation.columns[index].name == column.name);
     let check = guessing.of_rule(id, relation, &only(|table| table.unique = vec![text.clone()]))?;
     let points = if key.is_some() { NAME + TYPE } else { NAME };
     let guess = Guess {

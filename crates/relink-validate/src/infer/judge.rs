@@ -12,7 +12,8 @@ use crate::report::{CheckResult, Report, Status, Summary, fingerprint};
 /// Distinct values that a column must have before its references are believed, and rows before anything else is.
 const ENOUGH: u64 = 20;
 
-/// Of the distinct values of a reference so many in a hundred have to be found for it to be used, and for it to be worth a look.
+/// Of the distinct values of a reference so many in a hundred have to be found for it to be used, and for it to be worth a look; so many of the rows of
+/// any other guess have to bear it out for that.
 const USED_PERCENT: u64 = 98;
 const PROBABLE_PERCENT: u64 = 80;
 
@@ -79,20 +80,18 @@ impl Guesses {
     }
 }
 
-/// Of several guesses about the same the one that the rows bear out best is used.
+/// Of several guesses about the same the one that the rows bear out best is used; of equals the first.
 fn settle_rivals(judged: &mut [Judged<'_>]) {
-    for at in 0..judged.len() {
-        if !judged[at].is_used() {
-            continue;
+    let mut best: HashMap<&str, usize> = HashMap::new();
+    for (at, one) in judged.iter().enumerate().filter(|(_, one)| one.is_used()) {
+        let best = best.entry(&one.guess.one_of).or_insert(at);
+        if one.share > judged[*best].share {
+            *best = at;
         }
-        let failed_less = |other: &usize| {
-            let (one, rival) = (&judged[at], &judged[*other]);
-            *other != at
-                && rival.guess.one_of == one.guess.one_of
-                && rival.is_used()
-                && (rival.share > one.share || rival.share == one.share && *other < at)
-        };
-        if let Some(better) = (0..judged.len()).find(failed_less) {
+    }
+    for at in 0..judged.len() {
+        let better = best.get(judged[at].guess.one_of.as_str()).copied().filter(|better| *better != at);
+        if let Some(better) = better.filter(|_| judged[at].is_used()) {
             let rule = &judged[better].guess.rule.text;
             judged[at].verdict = Verdict::Refuted(format!("\"{rule}\" fits better"));
         }
@@ -163,8 +162,10 @@ fn judge<'a>(check: &'a Check, guess: &'a Guess, result: &CheckResult) -> Judged
     };
     judged.share = (u128::from(fitting) * 1_000_000).checked_div(u128::from(all)).unwrap_or(0);
     let room = if guess.family == Family::Refs { room.min(20) } else { room };
+    // Where there is little data it earns little.
+    let (fitting, all) = (u128::from(fitting), u128::from(if guess.frail.is_some() { 0 } else { all }));
     let earned =
-        if all == 0 || guess.frail.is_some() { 0 } else { u128::from(room) * u128::from(fitting) / u128::from(all) };
+        (u128::from(room) * fitting * all.min(ENOUGH.into())).checked_div(all * u128::from(ENOUGH)).unwrap_or(0);
     judged.points = earned as u8;
     judged
 }
@@ -190,7 +191,7 @@ fn reference(judged: &mut Judged<'_>, result: &CheckResult) -> (u64, u64) {
     let found = distinct - missing;
     judged.evidence = format!("{found} of {distinct} distinct values are there");
     judged.verdict = if distinct == 0 {
-        Verdict::Open("it has no values".to_owned())
+        Verdict::Refuted("it has no values".to_owned())
     } else if !at_least(found, distinct, PROBABLE_PERCENT) {
         Verdict::Refuted(format!("only {found} of {distinct} distinct values are there"))
     } else if distinct < ENOUGH {
@@ -218,15 +219,19 @@ fn rows(judged: &mut Judged<'_>, result: &CheckResult) -> (u64, u64) {
     };
     judged.evidence = format!("{fitting} of {all} rows {what}");
     let needed = if judged.guess.family == Family::Totals { TOTAL_PERCENT } else { 100 - BROKEN_PERCENT };
+    let broken = match judged.guess.family {
+        Family::Negative => format!("below zero: {failed} of {all} rows"),
+        Family::Future => format!("in the future: {failed} of {all} rows"),
+        Family::Duplicates => format!("shared with another row: {failed} of {all} rows"),
+        Family::Totals | Family::Refs => format!("not so: {failed} of {all} rows"),
+    };
     judged.verdict = if all == 0 {
-        Verdict::Open("it has no values".to_owned())
+        Verdict::Refuted("it has no values".to_owned())
+    } else if !at_least(fitting, all, PROBABLE_PERCENT) {
+        Verdict::Refuted(broken)
     } else if !at_least(fitting, all, needed) {
-        Verdict::Refuted(match judged.guess.family {
-            Family::Negative => format!("{failed} of {all} rows are below zero: it is signed"),
-            Family::Future => format!("{failed} of {all} rows lie in the future"),
-            Family::Duplicates => format!("{failed} of {all} rows share it: it names no row"),
-            Family::Totals | Family::Refs => format!("{fitting} of {all} rows agree"),
-        })
+        // Too many to call the guess right, too few to call it wrong: one row of fifty, say.
+        Verdict::Open(broken)
     } else if all < ENOUGH {
         Verdict::Open(format!("{all} rows are too few to tell by"))
     } else {

@@ -16,7 +16,7 @@ mod totals;
 mod values;
 mod words;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use relink_db::Dialect;
 use relink_model::config::{Config, InferConfig, SeverityConfig, TableConfig};
@@ -102,25 +102,41 @@ impl Guesses {
 
     /// Puts the guesses among the other checks, each behind those of its relation: these share a scan.
     pub fn add_to(&self, checks: &mut Vec<Check>) {
+        let mut guesses: HashMap<&RelationName, Vec<&Check>> = HashMap::new();
         for check in &self.checks {
-            let last = checks.iter().rposition(|other| other.relation == check.relation);
-            let at = last.map_or(checks.len(), |last| last + 1);
-            checks.insert(at, check.clone());
+            guesses.entry(&check.relation).or_default().push(check);
         }
+        let mut last: HashMap<RelationName, usize> = HashMap::new();
+        for (at, check) in checks.iter().enumerate() {
+            last.insert(check.relation.clone(), at);
+        }
+        let planned = std::mem::take(checks);
+        for (at, check) in planned.into_iter().enumerate() {
+            let is_last = last.get(&check.relation) == Some(&at);
+            let behind = if is_last { guesses.remove(&check.relation) } else { None };
+            checks.push(check);
+            checks.extend(behind.into_iter().flatten().cloned());
+        }
+        // Of relations that nothing else is checked of.
+        checks.extend(self.checks.iter().filter(|check| guesses.contains_key(&check.relation)).cloned());
     }
 }
 
 /// Guesses what the names and types of a catalog suggest, and neither it nor `checks`, the plan, says. `dialect` is `None` where the rows are an
 /// export's.
 pub fn infer(catalog: &Catalog, config: &Config, dialect: Option<&dyn Dialect>, checks: &[Check]) -> Guesses {
-    let guessing = Guessing { planning: Planning { catalog, dialect, config }, checks };
+    let mut by_relation: HashMap<&RelationName, Vec<&Check>> = HashMap::new();
+    for check in checks {
+        by_relation.entry(&check.relation).or_default().push(check);
+    }
+    let guessing = Guessing { planning: Planning { catalog, dialect, config }, checks: by_relation };
     let mut guesses = Guesses::default();
     let planned: HashSet<&str> = checks.iter().map(|check| check.id.as_str()).collect();
     let mut guessed: HashSet<String> = HashSet::new();
-    let references = references::guess(&guessing);
+    let mut references = references::guess(&guessing);
     let mut candidates: Vec<Candidate> = Vec::new();
     for (id, relation) in catalog.iter() {
-        candidates.extend(references.found.iter().filter(|found| found.check.relation == relation.name).cloned());
+        candidates.extend(references.found.remove(&id).unwrap_or_default());
         candidates.extend(values::guess(&guessing, id, relation));
         candidates.extend(duplicates::guess(&guessing, id, relation, &references));
         candidates.extend(totals::guess(&guessing, id, relation, &references));
@@ -165,7 +181,7 @@ struct Candidate {
 struct Guessing<'a> {
     planning: Planning<'a>,
     /// What is checked anyway.
-    checks: &'a [Check],
+    checks: HashMap<&'a RelationName, Vec<&'a Check>>,
 }
 
 impl<'a> Guessing<'a> {
@@ -198,11 +214,15 @@ impl<'a> Guessing<'a> {
         patterns.iter().any(|pattern| names.iter().any(|name| settings::fits(pattern, name)))
     }
 
+    /// What is checked of a relation anyway.
+    fn checks(&self, relation: &RelationName) -> &[&'a Check] {
+        self.checks.get(relation).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether a check of one of these kinds is about just these columns already.
     fn knows(&self, relation: &RelationName, columns: &[&str], kinds: &[CheckKind]) -> bool {
-        self.checks.iter().any(|check| {
-            check.relation == *relation && kinds.contains(&check.kind) && check.columns.iter().eq(columns.iter())
-        })
+        let same = |check: &&Check| kinds.contains(&check.kind) && check.columns.iter().eq(columns.iter());
+        self.checks(relation).iter().any(same)
     }
 
     /// The check that a table's rule comes to; `None` where the rule does not fit.

@@ -4,7 +4,7 @@
 //! type beside it (`subject_type`, `subject_id`) leads to several relations; and what bears another system's name (`stripe_customer_id`) leads out of
 //! the database. Longer names come first: `billing_user_id` is an id of `billing_users` where there are such, else of `users`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use relink_model::config::TableConfig;
 use relink_model::{Column, Relation, RelationId, RelationName, TypeKind};
@@ -78,10 +78,12 @@ const SMALL_BITS: u8 = 16;
 
 /// The references that names suggest.
 pub(super) struct References {
-    pub(super) found: Vec<Candidate>,
+    pub(super) found: HashMap<RelationId, Vec<Candidate>>,
     pub(super) ambiguous: Vec<Guessed>,
-    /// By the column that refers: what it refers to, where that is the whole primary key.
-    pub(super) leads: HashMap<(RelationId, usize), RelationId>,
+    /// The columns that may refer at all.
+    pub(super) referring: HashSet<(RelationId, usize)>,
+    /// By what is referred to, where that is the whole primary key: the columns that refer to it.
+    pub(super) leads: HashMap<RelationId, Vec<(RelationId, usize)>>,
 }
 
 /// Where a column may lead.
@@ -106,10 +108,15 @@ struct Called {
     common: bool,
 }
 
-/// Tables by their nouns.
-pub(super) struct Nouns(HashMap<String, Vec<Called>>);
+/// Tables by their names.
+struct Names {
+    /// By their nouns.
+    nouns: HashMap<String, Vec<Called>>,
+    /// By the words of their keys of one column, which comes with each.
+    keys: HashMap<Vec<String>, Vec<(RelationId, usize)>>,
+}
 
-impl Nouns {
+impl Names {
     fn of(guessing: &Guessing<'_>) -> Self {
         let catalog = guessing.catalog();
         let names: Vec<Vec<String>> = catalog.relations.iter().map(|relation| words(&relation.name.name)).collect();
@@ -132,13 +139,13 @@ impl Nouns {
                 }
             }
         }
-        Self(nouns)
+        Self { nouns, keys: keys_by_name(guessing) }
     }
 
     /// The tables of a noun, seen from another table: those in whole, and those that share its prefix or have one that says nothing.
     fn find(&self, noun: &[String], from: &[String]) -> Vec<(RelationId, usize)> {
         let mut found: Vec<(RelationId, usize)> = Vec::new();
-        for called in forms(noun).iter().filter_map(|form| self.0.get(form)).flatten() {
+        for called in forms(noun).iter().filter_map(|form| self.nouns.get(form)).flatten() {
             let shares = from.len() > called.prefix.len() && from.starts_with(&called.prefix);
             if called.common || shares {
                 let stripped = called.prefix.len();
@@ -153,28 +160,34 @@ impl Nouns {
 }
 
 pub(super) fn guess(guessing: &Guessing<'_>) -> References {
-    let mut references = References { found: Vec::new(), ambiguous: Vec::new(), leads: HashMap::new() };
+    let mut references =
+        References { found: HashMap::new(), ambiguous: Vec::new(), referring: HashSet::new(), leads: HashMap::new() };
     if !guessing.wants(Family::Refs) {
         return references;
     }
-    let nouns = Nouns::of(guessing);
+    let names = Names::of(guessing);
     for (id, relation) in guessing.catalog().iter() {
         for (index, column) in relation.columns.iter().enumerate() {
             if !may_refer(guessing, relation, column) {
                 continue;
             }
-            let leads = leads(guessing, &nouns, (id, relation), column);
+            let leads = leads(guessing, &names, (id, relation), column);
             let (nearest, farther) = nearest(guessing, relation, leads);
             match nearest.as_slice() {
                 [] => {}
                 [lead] => {
                     let target = guessing.catalog().relation(lead.target);
                     if target.primary_key_columns() == [target.columns[lead.column].name.clone()] {
-                        references.leads.insert((id, index), lead.target);
+                        references.leads.entry(lead.target).or_default().push((id, index));
                     }
-                    references.found.push(candidate(guessing, (id, relation), (index, column), lead, &farther));
+                    let candidate = candidate(guessing, (id, relation), (index, column), lead, &farther);
+                    references.found.entry(id).or_default().push(candidate);
+                    references.referring.insert((id, index));
                 }
-                several => references.ambiguous.push(ambiguous(guessing, relation, column, several)),
+                several => {
+                    references.ambiguous.push(ambiguous(guessing, relation, column, several));
+                    references.referring.insert((id, index));
+                }
             }
         }
     }
@@ -184,11 +197,10 @@ pub(super) fn guess(guessing: &Guessing<'_>) -> References {
 /// Whether a column can be a reference that nobody has declared.
 fn may_refer(guessing: &Guessing<'_>, relation: &Relation, column: &Column) -> bool {
     let declared = relation.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
-    let checked = guessing.checks.iter().any(|check| {
-        check.relation == relation.name
-            && matches!(check.kind, CheckKind::Ref | CheckKind::Poly)
-            && check.columns.contains(&column.name)
-    });
+    let checked = guessing
+        .checks(&relation.name)
+        .iter()
+        .any(|check| matches!(check.kind, CheckKind::Ref | CheckKind::Poly) && check.columns.contains(&column.name));
     let types = matches!(
         column.data_type.kind,
         TypeKind::Integer { .. }
@@ -226,7 +238,7 @@ fn is_polymorphic(guessing: &Guessing<'_>, relation: &Relation, column: &str) ->
 }
 
 /// Everything that a column's name may lead to.
-fn leads(guessing: &Guessing<'_>, nouns: &Nouns, child: (RelationId, &Relation), column: &Column) -> Vec<Lead> {
+fn leads(guessing: &Guessing<'_>, names: &Names, child: (RelationId, &Relation), column: &Column) -> Vec<Lead> {
     let name = words(&column.name);
     let from = words(&child.1.name.name);
     let catalog = guessing.catalog();
@@ -249,7 +261,7 @@ fn leads(guessing: &Guessing<'_>, nouns: &Nouns, child: (RelationId, &Relation),
         }
         for noun in ["user", "account"] {
             let noun = [noun.to_owned()];
-            let found = nouns.find(&noun, &from).into_iter();
+            let found = names.find(&noun, &from).into_iter();
             let found: Vec<Lead> = found
                 .filter_map(|(target, stripped)| lead(target, &noun, PART, stripped))
                 .filter(|lead| lead.types == TYPE)
@@ -269,7 +281,7 @@ fn leads(guessing: &Guessing<'_>, nouns: &Nouns, child: (RelationId, &Relation),
         if rest.is_empty() || same_noun(rest, &from) || from.len() > 1 && same_noun(rest, &from[from.len() - 1..]) {
             found.extend(lead(child.0, &from, NAME, 0));
         }
-        let others = nouns.find(&noun, &from).into_iter().filter(|(target, _)| *target != child.0);
+        let others = names.find(&noun, &from).into_iter().filter(|(target, _)| *target != child.0);
         found.extend(others.filter_map(|(target, stripped)| lead(target, &noun, NAME, stripped)));
         if !found.is_empty() {
             return found;
@@ -281,7 +293,7 @@ fn leads(guessing: &Guessing<'_>, nouns: &Nouns, child: (RelationId, &Relation),
             break;
         }
         let mut found: Vec<Lead> = Vec::new();
-        for (target, stripped) in nouns.find(rest, &from) {
+        for (target, stripped) in names.find(rest, &from) {
             if target == child.0 && left_out == 0 {
                 // A row's own id.
                 return Vec::new();
@@ -298,7 +310,11 @@ fn leads(guessing: &Guessing<'_>, nouns: &Nouns, child: (RelationId, &Relation),
             return found;
         }
     }
-    if own_key || text && has_noun(&noun[..1], &EXTERNAL) { Vec::new() } else { same_name(guessing, child.0, column) }
+    if own_key || text && has_noun(&noun[..1], &EXTERNAL) {
+        Vec::new()
+    } else {
+        same_name(guessing, names, child.0, column)
+    }
 }
 
 /// The noun of `customer_id`, `id_customer`, `customerid`, `parent`; and the points that such a name is worth.
@@ -317,25 +333,32 @@ fn noun_of(name: &[String]) -> Option<(Vec<String>, u8)> {
     }
 }
 
-/// Tables whose key has the very name of the column: `members.user_id` for `orders.user_id`.
-fn same_name(guessing: &Guessing<'_>, child: RelationId, column: &Column) -> Vec<Lead> {
-    let name = words(&column.name);
-    let mut found = Vec::new();
-    for (target, relation) in guessing.catalog().iter().filter(|(id, _)| *id != child) {
+/// Keys of one column by the words of their names. What extends another table has that one's key, and is none of its own.
+fn keys_by_name(guessing: &Guessing<'_>) -> HashMap<Vec<String>, Vec<(RelationId, usize)>> {
+    let mut keys: HashMap<Vec<String>, Vec<(RelationId, usize)>> = HashMap::new();
+    for (id, relation) in guessing.catalog().iter() {
         for key in relation.keys() {
             let [key] = key else { continue };
-            // What extends another table has that one's key.
             let extends = relation.foreign_keys.iter().any(|foreign| foreign.columns.contains(key));
-            let Some((index, theirs)) = relation.column(key).filter(|_| !extends && words(key) == name) else {
-                continue;
-            };
-            if let Some(types) = fit(&column.data_type.kind, &theirs.data_type.kind) {
-                found.push(Lead { target, column: index, name: PART, types, stripped: 0 });
-                break;
+            let Some((index, _)) = relation.column(key).filter(|_| !extends) else { continue };
+            let of_name = keys.entry(words(key)).or_default();
+            if of_name.last().is_none_or(|(last, _)| *last != id) {
+                of_name.push((id, index));
             }
         }
     }
-    found
+    keys
+}
+
+/// Tables whose key has the very name of the column: `members.user_id` for `orders.user_id`.
+fn same_name(guessing: &Guessing<'_>, names: &Names, child: RelationId, column: &Column) -> Vec<Lead> {
+    let found = names.keys.get(&words(&column.name)).into_iter().flatten().filter(|(target, _)| *target != child);
+    let lead = |(target, index): &(RelationId, usize)| {
+        let theirs = &guessing.catalog().relation(*target).columns[*index];
+        let types = fit(&column.data_type.kind, &theirs.data_type.kind)?;
+        Some(Lead { target: *target, column: *index, name: PART, types, stripped: 0 })
+    };
+    found.filter_map(lead).collect()
 }
 
 /// The key of one column by which a relation is referred to, and the points for its type.

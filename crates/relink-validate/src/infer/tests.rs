@@ -230,6 +230,7 @@ fn duplicates_take_the_tenant_of_a_unique_key_and_leave_out_what_is_gone() {
         of("users(id pk, email text, deleted_at timestamp null)"),
         ["users.past: deleted_at", "users.unique: ci(trim(email)) where deleted_at is null"]
     );
+    assert_eq!(of("kinds(id pk, app_label text, name text, unique(app_label, name))"), NOTHING);
     for text in ["order_lines(id pk, sku text)", "users(id pk, email int)", "products(id pk, name text, code text)"] {
         assert_eq!(of(text), NOTHING, "{text}");
     }

@@ -138,7 +138,7 @@ fn links(
         columns => format!("({})", columns.iter().map(name).collect::<Vec<_>>().join(", ")),
     });
     let mut guessed: Vec<usize> =
-        references.leads.iter().filter(|(from, to)| from.0 == lines_id && **to == id).map(|(from, _)| from.1).collect();
+        references.leads.get(&id).into_iter().flatten().filter(|from| from.0 == lines_id).map(|from| from.1).collect();
     guessed.sort_unstable();
     declared.chain(guessed.into_iter().map(|index| name(&lines.columns[index].name))).collect()
 }

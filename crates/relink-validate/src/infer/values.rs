@@ -212,7 +212,7 @@ fn negative(guessing: &Guessing<'_>, id: RelationId, relation: &Relation, column
     }
     let config = only(|table| table.min = BTreeMap::from([(column.name.clone(), Number::Integer(0))]));
     let mut check = guessing.of_rule(id, relation, &config)?;
-    check.help = Some("correct these values; or accept that there are such, with [infer] ignore".to_owned());
+    check.help = Some("correct these values".to_owned());
     let guess = Guess {
         family: Family::Negative,
         rule: GuessedRule {
@@ -264,7 +264,8 @@ fn future(guessing: &Guessing<'_>, id: RelationId, relation: &Relation, column: 
         return None;
     }
     let config = only(|table| table.past = vec![column.name.clone()]);
-    let check = guessing.of_rule(id, relation, &config)?;
+    let mut check = guessing.of_rule(id, relation, &config)?;
+    check.help = Some("correct these dates".to_owned());
     let guess = Guess {
         family: Family::Future,
         rule: GuessedRule {

@@ -160,9 +160,9 @@ async fn inference_about_values_is_rejected_where_more_than_one_row_in_a_hundred
             said(&found.rejected),
             [
                 "? min:few.qty: 3 rows are too few to tell by",
-                "min:items.stock: 4 of 200 rows are below zero: it is signed",
-                "past:items.shipped_at: 5 of 200 rows lie in the future",
-                "unique:items.ci(trim(username)): 199 of 200 rows share it: it names no row",
+                "? min:items.stock: below zero: 4 of 200 rows",
+                "? past:items.shipped_at: in the future: 5 of 200 rows",
+                "unique:items.ci(trim(username)): shared with another row: 199 of 200 rows",
             ]
         );
         for id in ["min:items.qty", "past:items.paid_at", "unique:items.ci(trim(email))"] {
