@@ -683,3 +683,67 @@ fn a_part_of_the_export_is_restored_and_the_rest_is_told() {
     assert_eq!(misspelt.code(), 2);
     assert!(misspelt.stderr().contains("did you mean \"customers\"?"), "{}", misspelt.stderr());
 }
+
+#[test]
+fn what_is_guessed_is_told_and_becomes_rules_when_it_is_taken_over() {
+    let exchange = Exchange::new();
+    let mut sql = "CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT); CREATE TABLE shops (id INTEGER PRIMARY KEY, x TEXT);
+        CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER, shop_id INTEGER, \"customer-id\" INTEGER, qty INTEGER, total NUMERIC);
+        CREATE TABLE lines (id INTEGER PRIMARY KEY, order_id INTEGER, amount NUMERIC);"
+        .to_owned();
+    let rows = (1..=100).map(|id| {
+        let (customer, shop) = (if id == 100 { 900 } else { id }, if id % 10 == 0 { 900 + id } else { id });
+        format!(
+            "INSERT INTO customers VALUES ({id}, 'a{id}@x.org'); INSERT INTO shops VALUES ({id}, '');
+             INSERT INTO orders VALUES ({id}, {customer}, {shop}, {id}, 1, {id}); INSERT INTO lines VALUES ({id}, {id}, {id});"
+        )
+    });
+    sql.extend(rows);
+    exchange.write("data.sql", &sql);
+    let loaded =
+        Command::new("sqlite3").args(["shop.db", ".read data.sql"]).current_dir(exchange.folder.path()).status();
+    assert!(loaded.expect("sqlite3 is installed").success());
+
+    let guessed = exchange.relink(&["validate", "sqlite:shop.db"]);
+    assert_eq!(guessed.code(), 0, "a guess is no error: {}", guessed.stdout());
+    let text = guessed.stdout();
+    for expected in [
+        "info ref:orders.customer_id",
+        "it is a guess",
+        "inferred: 7 used, 0 rejected, 0 ambiguous (relink rules suggest)",
+    ] {
+        assert!(text.contains(expected), "{expected} is missing in {text}");
+    }
+    let plain = exchange.relink(&["validate", "sqlite:shop.db", "--no-infer"]).stdout();
+    assert!(!plain.contains("inferred") && !plain.contains("ref:orders"), "{plain}");
+
+    let suggested = exchange.relink(&["rules", "suggest", "sqlite:shop.db"]);
+    assert_eq!((suggested.code(), suggested.stderr().as_str()), (0, ""));
+    assert!(suggested.stdout().contains("# \"shop_id -> shops.id\","), "{}", suggested.stdout());
+    exchange.write("relink.toml", &suggested.stdout());
+    let ruled = exchange.relink(&["validate", "sqlite:shop.db", "--format", "json"]);
+    assert_eq!(ruled.code(), 1, "now it is promised: {}", ruled.stdout());
+    let report = ruled.json();
+    let checks = report["checks"].as_array().expect("checks");
+    let find = |id: &str| {
+        let found = checks.iter().find(|check| check["id"] == id);
+        found.unwrap_or_else(|| panic!("{id} is missing in {}", suggested.stdout()))
+    };
+    for id in [
+        "ref:orders.customer_id",
+        "ref:orders.customer-id",
+        "min:orders.qty",
+        "total:orders.total",
+        "ref:lines.order_id",
+        "unique:customers.ci(trim(email))",
+    ] {
+        assert_eq!(
+            (find(id)["inferred"].as_bool(), find(id)["severity"].as_str()),
+            (Some(false), Some("error")),
+            "{id}"
+        );
+    }
+    assert_eq!(find("ref:orders.shop_id")["inferred"], true, "what was in doubt is still a guess");
+    let again = exchange.relink(&["rules", "suggest", "sqlite:shop.db"]).stdout();
+    assert!(again.contains("0 that the data bears out, 1 that want"), "{again}");
+}

@@ -223,6 +223,12 @@ fn ending(report: &Report, width: Option<usize>, paint: Paint) -> String {
     if !checked.is_empty() {
         wrapped(&mut text, "checked ", "        ", &checked, width);
     }
+    if let Some(found) = report.inference.as_ref().filter(|found| !found.is_empty()) {
+        let counts =
+            [(found.used.len(), "used"), (found.rejected.len(), "rejected"), (found.ambiguous.len(), "ambiguous")];
+        let counts: Vec<String> = counts.iter().map(|(count, word)| format!("{count} {word}")).collect();
+        wrapped(&mut text, "guessed ", "        ", &format!("{} (relink rules suggest)", counts.join(", ")), width);
+    }
     let _ = writeln!(text, "{}", words::totals(report));
     text
 }
@@ -323,6 +329,7 @@ mod tests {
             checks,
             warnings: Vec::new(),
             not_checked: Vec::new(),
+            inference: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! is asked of [`relink_db::Dialect`].
 
 mod accept;
+mod infer;
 mod judge;
 mod live;
 mod offline;
@@ -13,6 +14,7 @@ mod report;
 mod since;
 
 pub use accept::{BASELINE_VERSION, Baseline, Known, accept, exhaustive};
+pub use infer::{Family, Guess, Guessed, GuessedRule, Guesses, Inference, infer};
 pub use live::{Census, Compiled, Event, Options, Probe, compile, run};
 pub use offline::{Export, infer_catalog, run_export};
 pub use plan::{Check, CheckKind, fits, plan, plan_export, test};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::CheckKind;
+use crate::{CheckKind, Inference};
 
 /// The version of the report's format.
 pub const REPORT_VERSION: u32 = 1;
@@ -29,6 +29,9 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What could not be checked at all, and why: relations that may not be read, constraints that only a database can evaluate.
     pub not_checked: Vec<String>,
+    /// What was guessed about what nobody has declared; `None` where nothing was to be guessed.
+    #[serde(default)]
+    pub inference: Option<Inference>,
 }
 
 /// Facts of a run.
@@ -164,8 +167,14 @@ pub struct CheckResult {
     pub owner: Option<String>,
     /// Where the rule stands; `None` for what the schema itself promises.
     pub rule: Option<RulePlace>,
+    /// It was guessed from names and data: neither the schema nor a rule says it.
+    #[serde(default)]
+    pub inferred: bool,
     /// SQL that shows the failing rows.
     pub sql: Option<String>,
+    /// Distinct keys among the rows judged, where these were counted: of references that were guessed, and of rows that were read.
+    #[serde(default)]
+    pub judged_distinct: Option<u64>,
     /// Where several things can be wrong: rows by what is wrong with them.
     pub problems: IndexMap<String, u64>,
     /// The most frequent offending values with their rows (orphans: the missing keys).
@@ -276,7 +285,7 @@ impl CheckResult {
     /// The result of a check about which nothing is known yet.
     pub fn new(id: &str, kind: CheckKind, relation: RelationName, severity: Severity) -> Self {
         Self {
-            fingerprint: hexadecimal(&Sha256::digest(id.as_bytes())),
+            fingerprint: fingerprint(id),
             id: id.to_owned(),
             kind,
             relation,
@@ -290,7 +299,9 @@ impl CheckResult {
             help: None,
             owner: None,
             rule: None,
+            inferred: false,
             sql: None,
+            judged_distinct: None,
             problems: IndexMap::new(),
             frequent: Vec::new(),
             occurred: None,
@@ -303,6 +314,11 @@ impl CheckResult {
             duration_ms: 0,
         }
     }
+}
+
+/// The fingerprint of a check's id.
+pub(crate) fn fingerprint(id: &str) -> String {
+    hexadecimal(&Sha256::digest(id.as_bytes()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

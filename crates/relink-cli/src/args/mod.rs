@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Restore(Box<RestoreArguments>),
     Validate(Box<ValidateArguments>),
-    /// Show what the rules of relink.toml come to, and whether they fit a database
+    /// Show what the rules of relink.toml come to, whether they fit a database, and which ones its data suggests
     Rules(RulesArguments),
     /// Show a database's relations, the order in which they load, and every cycle of foreign keys
     Inspect(InspectArguments),
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Schema(SchemaArguments),
 }
 
-/// Show what the rules of relink.toml come to, and whether they fit a database. No data is read.
+/// Show what the rules of relink.toml come to, whether they fit a database, and which ones its data suggests.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RulesArguments {
@@ -60,6 +60,17 @@ pub(crate) enum RulesCommand {
         /// How to show them
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,
+    },
+    /// Guess rules from names and data, and print those that the data bears out for relink.toml, with the reasons
+    ///
+    /// What is doubtful is commented out: most of the data bears it out but not all, or there is too little data, or a reference may lead to one of several
+    /// tables. What the schema or relink.toml says already is left out.
+    Suggest {
+        #[command(flatten)]
+        target: RulesTarget,
+        /// Also what the data refutes, commented out
+        #[arg(long)]
+        all: bool,
     },
 }
 

@@ -10,7 +10,8 @@ use super::{EXIT_CODES, FamilyArgument};
 /// Check a database or an export: foreign keys, unique keys, NOT NULL, CHECK, and the rules of relink.toml.
 ///
 /// Without any configuration, everything that the schema promises is measured on the data, also where the database says that it enforces
-/// it. All checks see one snapshot; nothing is written. An export is judged by the same checks with no database: its schema comes from --schema, else from
+/// it. What names suggest and the data bears out is checked as well, as information: see `relink rules suggest`, and --no-infer.
+/// All checks see one snapshot; nothing is written. An export is judged by the same checks with no database: its schema comes from --schema, else from
 /// the data itself.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -60,6 +61,9 @@ pub(crate) struct ValidateArguments {
     /// How long a check may take, e.g. 30s; one that takes longer could not be made (exit code 3)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout_per_check: Option<std::time::Duration>,
+    /// Guess nothing about what nobody has declared: only what the schema and the rules say is checked
+    #[arg(long)]
+    pub(crate) no_infer: bool,
     /// Memory for each check that keeps keys; the rest goes into temporary files
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub(crate) memory: bytesize::ByteSize,

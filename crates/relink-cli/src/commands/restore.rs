@@ -277,7 +277,9 @@ async fn stood_before(
     }
     let options = relink_validate::Options { samples_max: 0, ..super::validate::options(now, config) };
     let again = |check: &relink_validate::Check| failed.iter().any(|failed| failed.id == check.id);
-    let Ok(before) = validate::measure(url, config, &options, again, &mut |_| {}).await else { return Vec::new() };
+    let Ok(before) = validate::measure(url, config, &options, false, again, &mut |_| {}).await else {
+        return Vec::new();
+    };
     let as_many = |check: &&&relink_validate::CheckResult| {
         let earlier = before.checks.iter().find(|earlier| earlier.id == check.id);
         earlier.is_some_and(|earlier| {

@@ -1,16 +1,18 @@
-//! `relink rules`: whether the rules fit a database, and which checks they and the schema come to. Nothing is measured.
+//! `relink rules`: whether the rules fit a database, which checks they and the schema come to, and which rules its data suggests.
 
 use std::fmt::Write as _;
 
 use relink_db::{Access, TransactionKind};
 use relink_model::{RelationName, Severity};
-use relink_validate::{Check, CheckKind, Compiled};
+use relink_validate::{Check, CheckKind, Compiled, Inference};
 use serde::Serialize;
 
 use crate::{
     args::{ReportFormat, RulesArguments, RulesCommand, RulesTarget},
     config,
     exit::{Exit, Failure},
+    progress::Progress,
+    render::suggestions,
 };
 
 /// A check as `relink rules expand --format json` lists it.
@@ -46,6 +48,10 @@ pub(crate) async fn run(arguments: &RulesArguments) -> Result<Exit, Failure> {
                 }
             }
         }
+        RulesCommand::Suggest { target, all } => {
+            let inference = suggest(target).await?;
+            super::print(&suggestions::render(&inference, *all));
+        }
     }
     Ok(Exit::Clean)
 }
@@ -64,6 +70,28 @@ async fn plan(target: &RulesTarget) -> Result<(Vec<Check>, Vec<Compiled>), Failu
     connection.rollback().await?;
     connection.close().await?;
     Ok((checks, compiled))
+}
+
+/// What names suggest about a database, and what its data says of that.
+async fn suggest(target: &RulesTarget) -> Result<Inference, Failure> {
+    let url = super::database_url(target.url.as_deref(), "give its URL")?;
+    let config = config::load(target.config.as_deref())?;
+    let options = super::validate::options(super::validate::now(&config)?, &config);
+    let mut progress = Progress::new();
+    let mut connection = super::connect(&url, Access::ReadOnly).await?;
+    connection.begin(TransactionKind::Snapshot).await?;
+    let mut catalog = connection.introspect().await?;
+    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
+    let checks = relink_validate::plan(&catalog, &config, connection.dialect()).map_err(Failure::Config)?;
+    let guesses = relink_validate::infer(&catalog, &config, Some(connection.dialect()), &checks);
+    let mut events = |event| super::validate::show(&mut progress, &event);
+    let report = relink_validate::run(connection.as_mut(), &catalog, guesses.checks(), &options, &mut events).await;
+    progress.finish();
+    let mut report = report?;
+    connection.rollback().await?;
+    connection.close().await?;
+    guesses.judge(&mut report);
+    Ok(report.inference.unwrap_or_default())
 }
 
 fn expanded<'a>((check, compiled): (&'a Check, &'a Compiled)) -> Expanded<'a> {

@@ -129,10 +129,18 @@ async fn database(
     connection.begin(TransactionKind::Snapshot).await?;
     let mut catalog = connection.introspect().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
-    let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    let guesses =
+        (!arguments.no_infer).then(|| relink_validate::infer(&catalog, config, Some(connection.dialect()), &checks));
+    if let Some(guesses) = &guesses {
+        guesses.add_to(&mut checks);
+    }
     let checks = chosen(checks, &catalog, config, arguments)?;
     let mut events = |event| show(progress, &event);
-    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, &mut events).await?;
+    let mut report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, &mut events).await?;
+    if let Some(guesses) = &guesses {
+        guesses.judge(&mut report);
+    }
     connection.rollback().await?;
     connection.close().await?;
     Ok(Validated { report, checks, catalog })
@@ -155,15 +163,22 @@ async fn export(
         (catalog, "inferred from the data: without --schema nothing is known of keys and references".to_owned())
     };
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
-    let checks = relink_validate::plan_export(&catalog, config).map_err(Failure::Config)?;
+    let mut checks = relink_validate::plan_export(&catalog, config).map_err(Failure::Config)?;
+    let guesses = (!arguments.no_infer).then(|| relink_validate::infer(&catalog, config, None, &checks));
+    if let Some(guesses) = &guesses {
+        guesses.add_to(&mut checks);
+    }
     let checks = chosen(checks, &catalog, config, arguments)?;
     let catalog = Arc::new(catalog);
     let profiles = configuration::profiles(config)?;
     let export = Export { source: &source, index: &index, schema: &schema };
     let mut events = |event| show(progress, &event);
-    let report = relink_validate::run_export(export, &catalog, config, &profiles, &checks, options, &mut events)
+    let mut report = relink_validate::run_export(export, &catalog, config, &profiles, &checks, options, &mut events)
         .await
         .map_err(Failure::Config)?;
+    if let Some(guesses) = &guesses {
+        guesses.judge(&mut report);
+    }
     Ok(Validated { report, checks, catalog: catalog.as_ref().clone() })
 }
 
@@ -238,11 +253,12 @@ async fn of_script(path: &Path, text: &str) -> Result<Catalog, Failure> {
     Ok(catalog)
 }
 
-/// Makes the wanted checks over a connection and in a snapshot of its own.
+/// Makes the wanted checks over a connection and in a snapshot of its own, and with them, if `inferring`, what names suggest.
 pub(crate) async fn measure(
     url: &DatabaseUrl,
     config: &Config,
     options: &Options,
+    inferring: bool,
     wanted: impl Fn(&Check) -> bool,
     events: &mut dyn FnMut(Event),
 ) -> Result<Report, Failure> {
@@ -251,8 +267,15 @@ pub(crate) async fn measure(
     let mut catalog = connection.introspect().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    let guesses = inferring.then(|| relink_validate::infer(&catalog, config, Some(connection.dialect()), &checks));
+    if let Some(guesses) = &guesses {
+        guesses.add_to(&mut checks);
+    }
     checks.retain(wanted);
-    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, events).await?;
+    let mut report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, events).await?;
+    if let Some(guesses) = &guesses {
+        guesses.judge(&mut report);
+    }
     connection.rollback().await?;
     connection.close().await?;
     Ok(report)

@@ -4,3 +4,4 @@ pub(crate) mod graph;
 pub(crate) mod profile;
 pub(crate) mod rejects;
 pub(crate) mod restore;
+pub(crate) mod suggestions;

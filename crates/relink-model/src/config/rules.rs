@@ -109,7 +109,7 @@ pub struct InferConfig {
     pub future: Option<SeverityConfig>,
     /// Names, addresses and codes that differ only in case, blanks or the form of accents. Default: `info`.
     pub duplicates: Option<SeverityConfig>,
-    /// Totals that are not the sum of their lines. Default: `info`.
+    /// Totals that are not the sum of their lines. By default they are tried and suggested as rules, and are no findings.
     pub totals: Option<SeverityConfig>,
     /// Columns about which nothing is guessed: `"*.stripe_*_id"`, `"audit_log.*"`.
     pub ignore: Vec<String>,

@@ -66,7 +66,7 @@ impl Evaluator for Keys {
                     groups.push(std::mem::take(&mut group));
                 }
                 group.clear();
-                keys += 1;
+                keys += u64::from(next.is_some());
             }
             let Some(key) = next else { break };
             last = Some(key.hash);

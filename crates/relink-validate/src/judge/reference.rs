@@ -84,7 +84,7 @@ impl Evaluator for References {
         let Self { test, setting, log, mut outcome, mut failed } = *self;
         outcome.failed_distinct = failed.len() as u64;
         let mut sorted = log.sorted()?;
-        let (mut last, mut found) = (None, false);
+        let (mut last, mut found, mut wanted) = (None, false, false);
         let mut keys = 0;
         // Rows of the key that fails at present: the first one, and how many.
         let mut counted: Option<(u64, u64)> = None;
@@ -93,8 +93,11 @@ impl Evaluator for References {
             if last != Some(key.hash) {
                 outcome.failed_distinct += u64::from(counted.is_some());
                 frequent.extend(counted.take());
-                (last, found) = (Some(key.hash), false);
-                keys += u64::from(key.side == REFERENCING);
+                (last, found, wanted) = (Some(key.hash), false, false);
+            }
+            // A key counts once, whether or not what it refers to came before.
+            if key.side == REFERENCING && !wanted {
+                (keys, wanted) = (keys + 1, true);
             }
             if key.side == REFERENCED {
                 found = true;

@@ -105,7 +105,9 @@ impl<'a> Compiler<'a> {
             Test::Expression(test) => self.expression(check, own(test.relation), &test.sql),
             Test::Stored(test) => self.stored(own(test.relation), test),
             Test::Unique(test) => self.unique(check, own(test.relation), test),
-            Test::Reference(test) => self.reference(own(test.relation), test).unwrap_or_else(|| read(None, None)),
+            Test::Reference(test) => {
+                self.reference(check, own(test.relation), test).unwrap_or_else(|| read(None, None))
+            }
             Test::Sums(test) => match super::total::compile(self.catalog, self.dialect, test) {
                 Some((probe, sql)) => {
                     Made { census: Census::default(), probe: Probe::Total(Box::new(probe)), sql: Some(sql) }
@@ -302,7 +304,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// An anti-join, where both sides are columns that the database compares as a foreign key would.
-    fn reference(&self, relation: &'a Relation, test: &ReferenceTest) -> Option<Made> {
+    fn reference(&self, check: &Check, relation: &'a Relation, test: &ReferenceTest) -> Option<Made> {
         if test.by_letter && !self.compares_by_letter(relation, test) {
             return None;
         }
@@ -318,7 +320,7 @@ impl<'a> Compiler<'a> {
             Some(filter) => Some(self.pusher(relation, "").exact(filter)?),
             None => None,
         };
-        let (census, probe, sql) = super::orphans::compile(
+        let (census, mut probe, sql) = super::orphans::compile(
             self.catalog,
             self.dialect,
             relation,
@@ -327,6 +329,9 @@ impl<'a> Compiler<'a> {
             filter.as_deref(),
             plain.as_deref(),
         )?;
+        if check.inferred.is_some() {
+            probe.count_judged(self.dialect, relation, plain.as_deref());
+        }
         Some(Made { census, probe: Probe::Orphans(probe), sql: Some(sql) })
     }
 

@@ -10,6 +10,7 @@ mod run;
 mod sql;
 mod total;
 
+pub(crate) use self::orphans::SENTINELS;
 pub(crate) use self::run::{Found, begun, finish, not_run, show, text};
 pub use self::{
     compile::{Census, Compiled, Probe},

@@ -16,7 +16,7 @@ use crate::report::Frequent;
 const FREQUENT_MAX: usize = 10;
 
 /// Values that people store for "none" where NULL belongs.
-const SENTINELS: [&str; 10] = ["0", "-1", "", "none", "None", "null", "NULL", "N/A", "n/a", "-"];
+pub(crate) const SENTINELS: [&str; 10] = ["0", "-1", "", "none", "None", "null", "NULL", "N/A", "n/a", "-"];
 
 /// What is asked of the database.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +33,20 @@ pub struct OrphanProbe {
     shown: Shown,
     /// The referencing columns.
     columns: Vec<String>,
+    /// Counts the distinct keys that are looked for, where it matters how many these are: whether a guess holds is a share of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judged: Option<String>,
+}
+
+impl OrphanProbe {
+    /// Has the distinct keys counted. `plain` is which rows refer.
+    pub(crate) fn count_judged(&mut self, dialect: &dyn Dialect, relation: &Relation, plain: Option<&str>) {
+        let keys: Vec<String> = self.columns.iter().map(|name| dialect.quote(name)).collect();
+        let conditions: Vec<String> = none_null(&keys).into_iter().chain(plain.map(str::to_owned)).collect();
+        let (keys, from, conditions) = (keys.join(", "), dialect.own_rows(relation), conditions.join(" AND "));
+        self.judged =
+            Some(format!("SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {from} WHERE {conditions}) AS g"));
+    }
 }
 
 /// The foreign key that a reference of plain columns would be; `None` where it is more than that.
@@ -107,6 +121,7 @@ pub(crate) fn compile(
         samples: format!("SELECT {} {body} ORDER BY {}", shown.select(), shown.order()),
         shown,
         columns: key.columns.clone(),
+        judged: None,
     };
     let census = Census { not_judged: Some(not_judged.join(" OR ")).filter(|text| !text.is_empty()), failed: None };
     Some((census, probe, format!("SELECT c.* {body}")))
@@ -117,9 +132,13 @@ pub(crate) async fn run(
     probe: &OrphanProbe,
     samples_max: usize,
 ) -> Result<Found, DbError> {
+    let judged_distinct = match &probe.judged {
+        Some(judged) => Some(count(connection, judged, &[]).await?),
+        None => None,
+    };
     let failed = count(connection, &probe.count, &[]).await?;
     if failed == 0 {
-        return Ok(Found::default());
+        return Ok(Found { judged_distinct, ..Found::default() });
     }
     let rows = connection.query(&probe.frequent, &[]).await?;
     let one = |row: &Vec<Value>| {
@@ -140,6 +159,7 @@ pub(crate) async fn run(
         frequent,
         samples: samples(connection, &probe.shown, &probe.samples, &[], samples_max).await?,
         notes,
+        judged_distinct,
         ..Found::default()
     })
 }

@@ -225,6 +225,7 @@ pub async fn run(
         checks: results,
         warnings: Vec::new(),
         not_checked: Vec::new(),
+        inference: None,
     })
 }
 
@@ -555,6 +556,7 @@ pub(crate) fn begun(check: &Check) -> CheckResult {
         message: check.message.clone(),
         threshold: check.threshold.clone(),
         owner: check.owner.clone(),
+        inferred: check.inferred.is_some(),
         ..CheckResult::new(&check.id, check.kind, check.relation.clone(), check.severity)
     }
 }
@@ -613,6 +615,7 @@ pub(crate) fn finish(result: &mut CheckResult, check: &Check, found: Found, tota
     result.samples = found.samples;
     result.notes = found.notes;
     result.difference = found.difference;
+    result.judged_distinct = found.judged_distinct;
 }
 
 fn gone(check: &Check) -> DbError {

@@ -97,6 +97,7 @@ pub async fn run_export(
         checks: Vec::new(),
         warnings: Vec::new(),
         not_checked: Vec::new(),
+        inference: None,
     };
     let wanted = |check: &&Check| {
         options.only.as_ref().is_none_or(|only| catalog.id(&check.relation).is_some_and(|id| only.contains(&id)))

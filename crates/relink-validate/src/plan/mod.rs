@@ -3,12 +3,13 @@
 mod conditions;
 mod entries;
 mod groups;
+pub(crate) mod guessed;
 mod mentioned;
 mod names;
 mod polymorphic;
 mod references;
 mod schema;
-mod settings;
+pub(crate) mod settings;
 pub mod test;
 mod trust;
 mod unique;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::mentioned::mentioned;
 pub use self::settings::fits;
 use self::test::Test;
+use crate::infer::Guess;
 use crate::report::Threshold;
 
 /// What kind of check.
@@ -121,6 +123,8 @@ pub struct Check {
     pub help: Option<String>,
     /// What is asked of the rows.
     pub test: Test,
+    /// Why it is made although neither the schema nor the configuration says it; `None` where one of them does.
+    pub inferred: Option<Guess>,
 }
 
 impl Check {
@@ -139,6 +143,7 @@ impl Check {
             why: None,
             help: None,
             test,
+            inferred: None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod conditions;
 mod differential;
+mod inference;
 mod keys;
 mod plans;
 mod polymorphic;
