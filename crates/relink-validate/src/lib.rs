@@ -4,6 +4,7 @@
 //! caller's transaction and returns a [`Report`]. Neither prints, reads the clock or the environment, or knows which database it talks to: what differs
 //! is asked of [`relink_db::Dialect`].
 
+pub mod fix;
 mod judge;
 mod live;
 mod plan;
