@@ -82,3 +82,114 @@ fn refusals_and_mistakes_have_exit_codes_of_their_own() {
     assert_eq!(said.status.code(), Some(1), "one finding is left, as was asked for");
     assert_eq!(orders(&database), "2");
 }
+
+/// A database of each kind whose customer 2 is gone, and a backup of it.
+fn wounded(name: &str, folder: &std::path::Path) -> Vec<TestDatabase> {
+    let backup = "{\"customers\": [\n {\"id\": 1, \"name\": \"Ann\"},\n {\"id\": 2, \"name\": \"Bob\"},\n {\"id\": 3, \"name\": \"Cy\"}\n]}\n";
+    std::fs::write(folder.join("backup.json"), backup).expect("a writable folder");
+    let databases = TestDatabase::each(name);
+    for database in &databases {
+        database.run(
+            &relink_testkit::schema("customers(id pk, name varchar(9))\norders(id pk, customer_id -> customers.id)")
+                .ddl(database.dialect()),
+        );
+        let (before, after) = match database.dialect() {
+            "sqlite" => ("PRAGMA foreign_keys = OFF;", ""),
+            "postgres" => ("SET session_replication_role = replica;", ""),
+            _ => ("SET foreign_key_checks = 0;", "SET foreign_key_checks = 1;"),
+        };
+        database.run(&format!(
+            "{before} INSERT INTO customers VALUES (1, 'Anna'); INSERT INTO orders VALUES (1, 1), (2, 2); {after}"
+        ));
+    }
+    databases
+}
+
+fn customers(database: &TestDatabase) -> Vec<String> {
+    let rows = database.rows("SELECT id, name FROM customers ORDER BY id");
+    rows.into_iter().map(|row| row.into_iter().flatten().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn a_backup_gives_back_what_is_missed_and_says_where_it_stood() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // What a restore would do before and after, and to rows that are there, is not what a repair is asked for.
+    let config = "[table.customers]\nmode = \"replace\"\n[hooks]\nbefore = [\"DELETE FROM orders\"]\n";
+    std::fs::write(folder.path().join("relink.toml"), config).expect("a writable folder");
+    for database in wounded("cli_heal", folder.path()) {
+        let run = |more: &[&str]| {
+            let url = database.url();
+            relink(&[&["heal", "backup.json", "--into", &url, "--config", "relink.toml"], more].concat(), folder.path())
+        };
+        let said = run(&[]);
+        assert_eq!(
+            (said.status.code(), text(&said.stderr).as_str()),
+            (Some(0), ""),
+            "{database:?} {}",
+            text(&said.stdout)
+        );
+        let expected = "ref:orders.customer_id: 1 orphans that miss 1 rows of customers; afterwards: 0\n\
+                        records of missing rows: 1\n  customers id=2  backup.json:3:2\n\
+                        dry run: 1 row would be restored; --apply keeps them\n";
+        assert_eq!(text(&said.stdout), expected, "{database:?}");
+        assert_eq!(customers(&database), ["1 Anna"], "{database:?}");
+        let said = run(&["--apply", "--format", "json"]);
+        assert_eq!(said.status.code(), Some(0), "{database:?} {}", text(&said.stdout));
+        let report: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        assert_eq!((&report["applied"], &report["restore"]["totals"]["inserted"]), (&true.into(), &1.into()));
+        assert_eq!(report["records"][0]["place"]["line"], 3);
+        assert_eq!(customers(&database), ["1 Anna", "2 Bob"], "{database:?}");
+        assert_eq!(database.value("SELECT count(*) FROM orders"), "2", "{database:?}");
+        let said = run(&["--apply"]);
+        assert_eq!((said.status.code(), text(&said.stdout).as_str()), (Some(0), "restored 0 rows\n"), "{database:?}");
+        let said = run(&["--apply", "--all-missing"]);
+        assert_eq!(said.status.code(), Some(0), "{database:?} {}", text(&said.stdout));
+        assert_eq!(customers(&database), ["1 Anna", "2 Bob", "3 Cy"], "{database:?}");
+    }
+}
+
+#[test]
+fn what_the_backup_does_not_hold_is_said_and_the_rest_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for database in wounded("cli_heal_absent", folder.path()) {
+        let lost = match database.dialect() {
+            "sqlite" => "PRAGMA foreign_keys = OFF; INSERT INTO orders VALUES (3, 9);",
+            "postgres" => "SET session_replication_role = replica; INSERT INTO orders VALUES (3, 9);",
+            _ => "SET foreign_key_checks = 0; INSERT INTO orders VALUES (3, 9);",
+        };
+        database.run(lost);
+        let said = relink(&["heal", "backup.json", "--into", &database.url(), "--apply"], folder.path());
+        assert_eq!(said.status.code(), Some(1), "{database:?} {}", text(&said.stderr));
+        let told = text(&said.stdout);
+        assert!(told.contains("2 orphans that miss 2 rows of customers; afterwards: 1\n"), "{database:?} {told}");
+        assert!(
+            told.contains("missing rows that no record of the export is: 1\n  customers id=9\n"),
+            "{database:?} {told}"
+        );
+        assert_eq!(customers(&database), ["1 Anna", "2 Bob"], "{database:?}");
+    }
+}
+
+#[test]
+fn a_repair_that_would_break_a_rule_or_is_refused_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("relink.toml"), "[table.customers]\nmatch = { name = \"^A\" }\n")
+        .expect("writable");
+    for database in wounded("cli_heal_broken", folder.path()) {
+        let url = database.url();
+        let said = relink(&["heal", "backup.json", "--into", &url, "--apply"], folder.path());
+        assert_eq!(said.status.code(), Some(5), "{database:?} {}", text(&said.stdout));
+        assert!(
+            text(&said.stdout).contains("fail on more rows than before: 1\n  match:customers.name"),
+            "{}",
+            text(&said.stdout)
+        );
+        assert_eq!(customers(&database), ["1 Anna"], "{database:?}");
+        let said = relink(&["heal", "backup.json", "--into", &url, "--only", "custmers"], folder.path());
+        assert_eq!(said.status.code(), Some(2), "{}", text(&said.stderr));
+        assert!(text(&said.stderr).contains("did you mean \"customers\"?"), "{}", text(&said.stderr));
+        let said = relink(&["heal", "backup.json", "--into", &url, "--only", "orders", "--apply"], folder.path());
+        assert_eq!(said.status.code(), Some(0), "{}", text(&said.stdout));
+        assert_eq!(customers(&database), ["1 Anna"], "{database:?}: what is missed is of another table");
+    }
+}

@@ -7,10 +7,12 @@
 pub mod fix;
 mod judge;
 mod live;
+mod missing;
 mod plan;
 mod report;
 
 pub use live::{Census, Compiled, Event, Options, Probe, compile, run};
+pub use missing::{Missing, is_healable, missing};
 pub use plan::{Check, CheckKind, plan, plan_export, test};
 pub use report::{
     Allowance, BaselineState, CheckResult, Frequent, Occurred, REPORT_VERSION, Report, RowCounts, RulePlace, RunFacts,

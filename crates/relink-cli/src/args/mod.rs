@@ -1,6 +1,7 @@
 //! The command line's grammar. The doc comments are the help texts.
 
 mod fix;
+mod heal;
 mod restore;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use fix::FixArguments;
+pub(crate) use heal::HealArguments;
 pub(crate) use restore::{FamilyArgument, RestoreArguments};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Restore(Box<RestoreArguments>),
     Validate(ValidateArguments),
     Fix(Box<FixArguments>),
+    Heal(Box<HealArguments>),
     /// Show what the rules of relink.toml come to, and whether they fit a database
     Rules(RulesArguments),
     /// Show a database's relations, the order in which they load, and every cycle of foreign keys
