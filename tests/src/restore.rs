@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use relink_db::{Access, Connection, DbError};
 use relink_export::{ExportError, Index, OpenOptions, Source};
 use relink_model::{Config, Counts, Finding, FindingCode, Ids, Severity};
-use relink_restore::{Error, Event, Mode, MovedId, Options, Rejected, Report, Request, SchemaScript, Status};
+use relink_restore::{
+    ChosenRecord, Error, Event, Mode, MovedId, Options, Rejected, Report, Request, SchemaScript, Status, WantedKeys,
+};
 use relink_testkit::TestDatabase;
 use tempfile::TempDir;
 
@@ -65,6 +67,10 @@ pub struct Outcome {
     pub rejected: Vec<Rejected>,
     /// Under which ids rows stand to which they refer.
     pub moved: Vec<MovedId>,
+    /// The records that were chosen since their rows are missing.
+    pub chosen: Vec<ChosenRecord>,
+    /// Keys that no record has.
+    pub unfound: Vec<WantedKeys>,
     /// Whether the rows stayed.
     pub committed: bool,
 }
@@ -336,11 +342,20 @@ impl<'a> Restore<'a> {
             None
         };
         let (rejected, moved) = (applied.rejected().to_vec(), applied.moved_ids().to_vec());
+        let (chosen, unfound) = (applied.chosen().to_vec(), applied.unfound().to_vec());
         let sound =
             validation.as_ref().is_some_and(|report| report.is_complete() && report.gravest() < Some(Severity::Error));
         let committed = sound && !dry_run;
         let report = if committed { applied.commit().await } else { applied.roll_back().await };
-        Ok(Outcome { report: report.map_err(Failure::Restore)?, validation, rejected, moved, committed })
+        Ok(Outcome {
+            report: report.map_err(Failure::Restore)?,
+            validation,
+            rejected,
+            moved,
+            chosen,
+            unfound,
+            committed,
+        })
     }
 }
 

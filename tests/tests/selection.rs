@@ -435,6 +435,7 @@ fn a_selection_that_leaves_nothing_is_a_mistake_and_an_export_of_nothing_but_str
             only: vec![only.to_owned()],
             exclude: vec![exclude.to_owned()],
             conditions: Vec::new(),
+            wanted: None,
         };
         for selection in [selected("items", "items"), selected("others", "items")] {
             let failed = Restore::of(&export).options(|options| options.selection = selection).try_into(&database);

@@ -189,6 +189,12 @@ pub(crate) enum Failure {
         #[source]
         error: std::io::Error,
     },
+    /// Words of the command line that make no sense together.
+    #[error("{0}")]
+    Usage(String),
+    /// The database refused to commit.
+    #[error("nothing was changed, since the database refused to commit: {0}")]
+    Rollback(#[source] Box<DbError>),
     /// An instant of the configuration that is none.
     #[error("now = {0:?} is no instant (RFC 3339, e.g. 2026-11-20T00:00:00Z)")]
     Now(String),
@@ -216,6 +222,7 @@ impl Failure {
             | Self::Schema { .. }
             | Self::Unreadable { .. }
             | Self::Write { .. }
+            | Self::Usage(_)
             | Self::Now(_) => Exit::Usage,
             Self::RejectsUnwritten { .. } => Exit::Refused,
             Self::Stopped(_) => Exit::Stopped,
@@ -227,6 +234,7 @@ impl Failure {
             }
             Self::Export { .. } => Exit::Export,
             Self::Restore(error) => restore_exit(error),
+            Self::Rollback(error) => database_exit(error),
         }
     }
 }

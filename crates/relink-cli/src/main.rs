@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         match &arguments.command {
             Command::Restore(restore) => commands::restore::run(restore).await,
             Command::Validate(validate) => commands::validate::run(validate).await,
+            Command::Fix(fix) => commands::fix::run(fix).await,
+            Command::Heal(heal) => commands::heal::run(heal).await,
             Command::Rules(rules) => commands::rules::run(rules).await,
             Command::Inspect(inspect) => commands::inspect::run(inspect).await,
             Command::Profile(profile) => commands::profile::run(profile),

@@ -157,6 +157,17 @@ pub trait Dialect: Send + Sync {
         format!("'{}'", text.replace('\'', "''"))
     }
 
+    /// Bytes as SQL writes them.
+    fn bytes_literal(&self, bytes: &[u8]) -> String {
+        format!("x'{}'", crate::statement::hex(bytes))
+    }
+
+    /// The statement that makes the counter behind the relation's numbered column hand out this number next; `None` where none is needed.
+    fn numbering_statement(&self, relation: &Relation, next: i64) -> Option<String> {
+        let _ = (relation, next);
+        None
+    }
+
     /// A text column (or an expression of its name) in a form that is equal where every letter is, whatever its collation says; `None` where there
     /// is none. Where types are not enforced, that holds of texts only.
     fn by_letter(&self, expression: &str, column: &Column) -> Option<String>;

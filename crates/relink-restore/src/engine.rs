@@ -21,6 +21,7 @@ use relink_records::{
 use crate::{
     Error, Event, Options, Phase, Selection, account,
     apply::Loaded,
+    chosen::{self, Chosen, ChosenRecord, WantedKeys},
     clear, code,
     decode::Decoder,
     drift::Drift,
@@ -86,6 +87,7 @@ pub struct Applied {
     touched: Vec<RelationId>,
     rejected: Vec<Rejected>,
     moved: Vec<MovedId>,
+    chosen: Chosen,
     open: bool,
     /// Counters as they were, of the relations that were loaded.
     numbering: Vec<(RelationId, NumberingState)>,
@@ -137,6 +139,16 @@ impl Applied {
     /// The rows to which rejected records refer by ids under which they do not stand.
     pub fn moved_ids(&self) -> &[MovedId] {
         &self.moved
+    }
+
+    /// The records that were chosen since their rows are missing, in the order of the export: see [`crate::Wanted`].
+    pub fn chosen(&self) -> &[ChosenRecord] {
+        &self.chosen.records
+    }
+
+    /// The keys without a row that no record of the export has.
+    pub fn unfound(&self) -> &[WantedKeys] {
+        &self.chosen.unfound
     }
 
     /// The connection with its open transaction, for validation.
@@ -230,7 +242,7 @@ pub async fn restore(
         numbering: Vec::new(),
     };
     match run(connection.as_mut(), &request, &mut course, events).await {
-        Ok(Outcome { report, touched, rejected, moved }) => {
+        Ok(Outcome { report, touched, rejected, moved, chosen }) => {
             let open = report.status == Status::Restored;
             let Course { catalog, numbering, drop_schema, journal_outside, committed, .. } = course;
             Ok(Applied {
@@ -240,6 +252,7 @@ pub async fn restore(
                 touched,
                 rejected,
                 moved,
+                chosen,
                 open,
                 numbering,
                 drop_schema,
@@ -322,7 +335,7 @@ async fn run(
     let allow_drift = request.options.allow_drift;
     let decoder =
         Arc::new(Decoder::new(Arc::clone(&catalog), Arc::new(registry), mapping, reader, selected, allow_drift));
-    let Assigned { runs, mut ignored, findings: early, present } = labels::assign(&decoder, request)?;
+    let Assigned { mut runs, mut ignored, findings: early, mut present } = labels::assign(&decoder, request)?;
     let tables = request.config.resolve_tables(&catalog).map_err(Error::Config)?;
     let policies = Arc::new(Policies::new(request.options, catalog.relations.len(), &tables));
 
@@ -330,12 +343,25 @@ async fn run(
     let order = relink_graph::load_order(&catalog, abilities, None);
     let polymorphic = |id: RelationId| decoder.mapping.polymorphic(id).is_some();
     let order = polymorphic::postpone(&catalog, order, &polymorphic);
+    let chosen = match &request.options.selection.wanted {
+        Some(wanted) => Some(chosen::find(connection, &decoder, &request.source, &runs, &order, wanted).await?),
+        None => None,
+    };
+    if let Some(chosen) = &chosen {
+        for (id, _) in catalog.iter().filter(|(id, _)| !chosen.has_any(*id)) {
+            present.remove(&id);
+            for run in std::mem::take(&mut runs[id.index()]) {
+                labels::ignore(&mut ignored, &labels[run.label.index()], run.records, LeftOutBy::Selection);
+            }
+        }
+    }
     let records: u64 = runs.iter().flatten().map(|run| run.records).sum();
     events(Event::Started { phase: Phase::PreScan, total: records });
     let journal = journal(connection, request, &catalog, course).await?;
     let decisions = journal.resumed.as_ref().map(|resumed| &resumed.decisions);
     let mut scanner = Scanner::new(connection, Arc::clone(&decoder), runs.clone(), request, policies, present, early);
     scanner.decisions = decisions;
+    scanner.chosen = chosen.as_ref();
     scanner.know_moved(IdMap::new(request.id_map, &catalog, &decoder.registry)?);
     let Survey { mut state, mut findings, edges, joins } = scanner.run(&order, events).await?;
     if let Some(decisions) = decisions {
@@ -446,7 +472,7 @@ async fn run(
     let mut report = facts.report(&decoder, plan, &touched, &state, &loaded, &numbers, findings);
     report.verification = verification;
     report.connections = connections;
-    Ok(Outcome { report, touched, rejected, moved })
+    Ok(Outcome { report, touched, rejected, moved, chosen: chosen.unwrap_or_default() })
 }
 
 /// What came of a run.
@@ -455,6 +481,7 @@ struct Outcome {
     touched: Vec<RelationId>,
     rejected: Vec<Rejected>,
     moved: Vec<MovedId>,
+    chosen: Chosen,
 }
 
 /// The journal that a restore keeps, and the one that it goes on from.
@@ -499,7 +526,7 @@ async fn journal(
 fn asked(request: &Request<'_>) -> BTreeMap<String, String> {
     let Options { mode, ids, external_refs, on_dangling, on_error, allow_drift, triggers, verify, selection, .. } =
         request.options;
-    let Selection { only, exclude, conditions } = selection;
+    let Selection { only, exclude, conditions, wanted } = selection;
     let texts = [
         ("--mode", format!("{mode:?}")),
         ("--ids", format!("{ids:?}")),
@@ -512,6 +539,7 @@ fn asked(request: &Request<'_>) -> BTreeMap<String, String> {
         ("--only", format!("{only:?}")),
         ("--exclude", format!("{exclude:?}")),
         ("--where", format!("{conditions:?}")),
+        ("the rows that are missing", format!("{wanted:?}")),
         ("the configuration", serde_json::to_string(request.config).unwrap_or_default()),
         ("--id-map", serde_json::to_string(request.id_map).unwrap_or_default()),
         ("the profiles", serde_json::to_string(request.profiles).unwrap_or_default()),

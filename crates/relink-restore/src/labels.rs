@@ -92,7 +92,7 @@ pub(crate) fn assign(decoder: &Decoder, request: &Request<'_>) -> Result<Assigne
 }
 
 /// Counts records that are left out.
-fn ignore(ignored: &mut Vec<IgnoredLabel>, label: &str, records: u64, by: LeftOutBy) {
+pub(crate) fn ignore(ignored: &mut Vec<IgnoredLabel>, label: &str, records: u64, by: LeftOutBy) {
     match ignored.iter_mut().find(|known| known.label == label) {
         Some(known) => known.records += records,
         None => ignored.push(IgnoredLabel { label: label.to_owned(), records, by }),

@@ -6,6 +6,7 @@
 
 mod account;
 mod apply;
+mod chosen;
 mod clear;
 pub mod code;
 mod compare;
@@ -40,6 +41,7 @@ mod state;
 mod stream;
 mod verify;
 
+pub use chosen::{ChosenRecord, Wanted, WantedKeys};
 pub use drift::{Basis, DRIFT_ITEMS_MAX, Drift, DriftItem, DriftKind, RemovedLabel, Suggestion, Transformed};
 pub use engine::{Applied, Precheck, Request, SchemaScript, abilities, restore};
 pub use error::Error;

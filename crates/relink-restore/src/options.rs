@@ -1,5 +1,6 @@
 //! What a caller can ask of a restore.
 
+use crate::chosen::Wanted;
 use relink_model::{
     AllowDrift, Config, ExternalRefs, Ids, Mode, OnDangling, OnError, RelationId, Strategy, TriggerPolicy, Verify,
     config::TableConfig,
@@ -39,7 +40,7 @@ pub struct Options {
 }
 
 /// Which records are restored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selection {
     /// Tables or labels; empty: all.
     pub only: Vec<String>,
@@ -47,6 +48,8 @@ pub struct Selection {
     pub exclude: Vec<String>,
     /// Table or label, and an SQL condition on the table's columns that a record must meet.
     pub conditions: Vec<(String, String)>,
+    /// Only records of rows that are missing, and what these need; `None`: whatever the others choose.
+    pub wanted: Option<Wanted>,
 }
 
 impl Options {
@@ -88,11 +91,13 @@ pub(crate) struct Policy {
 
 impl Policies {
     pub(crate) fn new(options: &Options, relations: usize, tables: &[(RelationId, &str, &TableConfig)]) -> Self {
+        let chooses = options.selection.wanted.is_some();
         let policy = |settings: Option<&TableConfig>| {
-            let ids = settings.and_then(|table| table.ids).unwrap_or(options.ids);
+            let ids = settings.filter(|_| !chooses).and_then(|table| table.ids).unwrap_or(options.ids);
             let by_ids = if ids == Ids::Keep { ExternalRefs::Key } else { ExternalRefs::Refuse };
             Policy {
-                mode: settings.and_then(|table| table.mode).unwrap_or(options.mode),
+                // What is missing is added, and nothing else is touched, whatever a table's own mode is.
+                mode: settings.filter(|_| !chooses).and_then(|table| table.mode).unwrap_or(options.mode),
                 ids,
                 external_refs: options.external_refs.unwrap_or(by_ids),
                 refuses_externals: options.external_refs == Some(ExternalRefs::Refuse),

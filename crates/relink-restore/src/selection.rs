@@ -20,6 +20,8 @@ pub(crate) struct Selected {
     excluded: HashSet<RelationId>,
     /// SQL conditions that records must meet.
     conditions: HashMap<RelationId, Vec<Condition>>,
+    /// Where only records of missing rows are restored: the relations of which all are wanted.
+    wanted: Option<HashSet<RelationId>>,
 }
 
 /// A condition of `--where`.
@@ -73,7 +75,9 @@ impl Selected {
                 conditions.entry(relation).or_default().push(condition);
             }
         }
-        if errors.is_empty() { Ok(Self { only, excluded, conditions }) } else { Err(errors) }
+        let wanted = selection.wanted.as_ref();
+        let wanted = wanted.map(|wanted| wanted.rows.iter().filter_map(|name| catalog.id(name)).collect());
+        if errors.is_empty() { Ok(Self { only, excluded, conditions, wanted }) } else { Err(errors) }
     }
 
     /// Whether records of this relation are restored, as far as conditions do not say otherwise.
@@ -83,12 +87,14 @@ impl Selected {
 
     /// Whether this relation is left out by name: as a join table, it then gets no rows of lists either.
     pub(crate) fn excludes(&self, relation: RelationId) -> bool {
-        self.excluded.contains(&relation)
+        // A row of a list is a row that nobody misses, unless all of its table are wanted.
+        let unwanted = self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(&relation));
+        self.excluded.contains(&relation) || unwanted
     }
 
     /// Whether only what is named is restored.
     pub(crate) fn has_only(&self) -> bool {
-        !self.only.is_empty()
+        !self.only.is_empty() || self.wanted.is_some()
     }
 
     /// The conditions of a relation's records.

@@ -5,9 +5,11 @@
 //! is asked of [`relink_db::Dialect`].
 
 mod accept;
+pub mod fix;
 mod infer;
 mod judge;
 mod live;
+mod missing;
 mod offline;
 mod plan;
 mod report;
@@ -16,6 +18,7 @@ mod since;
 pub use accept::{BASELINE_VERSION, Baseline, Known, accept, exhaustive};
 pub use infer::{Family, Guess, Guessed, GuessedRule, Guesses, Inference, infer};
 pub use live::{Census, Compiled, Event, Options, Probe, compile, run};
+pub use missing::{Missing, is_healable, missing};
 pub use offline::{Export, infer_catalog, run_export};
 pub use plan::{Check, CheckKind, fits, plan, plan_export, test};
 pub use report::{

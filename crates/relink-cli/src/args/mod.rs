@@ -1,5 +1,7 @@
 //! The command line's grammar. The doc comments are the help texts.
 
+mod fix;
+mod heal;
 mod restore;
 mod validate;
 
@@ -7,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use fix::FixArguments;
+pub(crate) use heal::HealArguments;
 pub(crate) use restore::{FamilyArgument, RestoreArguments};
 pub(crate) use validate::{FailOn, ValidateArguments};
 
@@ -16,7 +20,7 @@ const EXIT_CODES: &str = "Exit codes:
   2  usage or configuration
   3  database unreachable or refused, or a check could not be run
   4  export unreadable or corrupt
-  5  restore refused or rolled back, nothing changed
+  5  restore or mending refused or rolled back, nothing changed
   6  restore stopped part-way (--commit-every): go on with --resume";
 
 /// Restores logical exports into SQLite, PostgreSQL and MySQL/MariaDB, re-linking every foreign key, and proves that the data is whole.
@@ -31,6 +35,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Restore(Box<RestoreArguments>),
     Validate(Box<ValidateArguments>),
+    Fix(Box<FixArguments>),
+    Heal(Box<HealArguments>),
     /// Show what the rules of relink.toml come to, whether they fit a database, and which ones its data suggests
     Rules(RulesArguments),
     /// Show a database's relations, the order in which they load, and every cycle of foreign keys

@@ -1,5 +1,7 @@
 //! One module for each verb.
 
+pub(crate) mod fix;
+pub(crate) mod heal;
 pub(crate) mod inspect;
 pub(crate) mod profile;
 pub(crate) mod restore;

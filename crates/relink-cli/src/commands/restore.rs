@@ -1,7 +1,7 @@
 //! `relink restore`: read, check, load, validate, keep what was rejected, then commit or roll back.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     }
     let id_map = arguments.rows.id_map.as_deref().map(id_map).transpose()?.unwrap_or_default();
     let mut progress = Progress::new();
-    let (source, index) = read(arguments, &mut progress)?;
+    let (source, index) = read(&arguments.exports, arguments.from, arguments.encoding.as_ref(), &mut progress)?;
     let labels = index.labels.clone();
     let files = RejectFiles::of(arguments.faults.rejects.as_deref(), &arguments.exports[0], source.format());
     if rejecting {
@@ -140,7 +140,7 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
 }
 
 /// Rolls back because of what failed after the load. What was committed on the way stays: then the restore has stopped, whatever the reason.
-async fn give_up(applied: Applied, failure: Failure) -> Failure {
+pub(super) async fn give_up(applied: Applied, failure: Failure) -> Failure {
     match (applied.is_committed(), applied.roll_back().await, failure) {
         (true, _, Failure::Restore(error)) => relink_restore::Error::Stopped(error).into(),
         (true, _, failure) => Failure::Stopped(Box::new(failure)),
@@ -167,6 +167,7 @@ fn options(arguments: &RestoreArguments, config: &Config) -> Options {
             only: selection.only.clone(),
             exclude: selection.exclude.clone(),
             conditions: selection.conditions.clone(),
+            wanted: None,
         },
         commit_every: load.commit_every,
         resume: load.resume,
@@ -261,7 +262,7 @@ fn clearing(config: &Config) -> Vec<String> {
 
 /// The failing checks that failed on as many rows before: what other connections still see. Nothing where that cannot be read, or where
 /// nothing fails.
-async fn stood_before(
+pub(super) async fn stood_before(
     url: &DatabaseUrl,
     config: &Config,
     now: Timestamp,
@@ -305,7 +306,7 @@ fn exit(report: &Report, rejected: bool) -> Exit {
 
 /// Listens for the user's Ctrl-C from now on. The restore then rolls back by itself, so that nothing stays, also where a rollback alone
 /// would not do. Where signals cannot be had, Ctrl-C ends the program as it always does.
-fn listen() -> Arc<AtomicBool> {
+pub(super) fn listen() -> Arc<AtomicBool> {
     let interrupted = Arc::new(AtomicBool::new(false));
     if let Ok(mut signal) = signal(SignalKind::interrupt()) {
         let interrupted = Arc::clone(&interrupted);
@@ -319,11 +320,16 @@ fn listen() -> Arc<AtomicBool> {
 }
 
 /// Opens and indexes the export.
-fn read(arguments: &RestoreArguments, progress: &mut Progress) -> Result<(Source, Index), Failure> {
+pub(super) fn read(
+    exports: &[PathBuf],
+    from: Option<FamilyArgument>,
+    encoding: Option<&String>,
+    progress: &mut Progress,
+) -> Result<(Source, Index), Failure> {
     let mut options = OpenOptions::default();
-    options.encoding.clone_from(&arguments.encoding);
-    options.format = arguments.from.map(FamilyArgument::family);
-    super::open_export(&arguments.exports, &options, progress)
+    options.encoding = encoding.cloned();
+    options.format = from.map(FamilyArgument::family);
+    super::open_export(exports, &options, progress)
 }
 
 /// The script of a file, or the one of a folder that is for this database.
@@ -342,7 +348,7 @@ fn schema_script(path: &Path, dialect: &str) -> Result<SchemaScript, Failure> {
 }
 
 /// Validates the tables that were loaded, inside the open transaction.
-async fn validation(
+pub(super) async fn validation(
     applied: &mut Applied,
     config: &Config,
     now: Timestamp,
@@ -424,6 +430,7 @@ mod tests {
                 only: vec!["a".to_owned(), "b".to_owned()],
                 exclude: vec!["c".to_owned()],
                 conditions: vec![("a".to_owned(), "x > 1".to_owned())],
+                wanted: None,
             },
             commit_every: Some(500),
             resume: true,

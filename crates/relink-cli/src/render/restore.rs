@@ -114,7 +114,7 @@ fn drift_item(text: &mut String, item: &DriftItem) {
     }
 }
 
-fn group_text(text: &mut String, group: &FindingGroup, source: &Source, colour: bool) {
+pub(crate) fn group_text(text: &mut String, group: &FindingGroup, source: &Source, colour: bool) {
     for finding in group.findings.iter().take(SHOWN_MAX) {
         text.push_str(&diagnostics::render(&shown(finding, group.handling, source), colour));
     }

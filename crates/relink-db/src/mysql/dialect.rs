@@ -299,6 +299,10 @@ impl Dialect for MySqlDialect {
         None
     }
 
+    fn numbering_statement(&self, relation: &Relation, next: i64) -> Option<String> {
+        Some(format!("ALTER TABLE {} AUTO_INCREMENT = {next}", self.quote_relation(&relation.name)))
+    }
+
     fn text_literal(&self, text: &str) -> String {
         format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
     }

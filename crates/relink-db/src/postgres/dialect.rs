@@ -177,6 +177,16 @@ impl Dialect for PostgresDialect {
         }
     }
 
+    fn bytes_literal(&self, bytes: &[u8]) -> String {
+        format!("'\\x{}'::bytea", crate::statement::hex(bytes))
+    }
+
+    fn numbering_statement(&self, relation: &Relation, next: i64) -> Option<String> {
+        let sequence = relation.columns.iter().find_map(|column| column.sequence.as_ref())?;
+        let name = literal(&self.quote_relation(&sequence.name));
+        Some(format!("SELECT pg_catalog.setval({name}::pg_catalog.regclass, {next}, false)"))
+    }
+
     fn has_print(&self, expression: &str) -> String {
         format!("{expression} ~ ('[!-~]' COLLATE \"C\")")
     }

@@ -21,6 +21,15 @@ const SAVEPOINT: &str = "relink_predicate";
 impl Scanner<'_> {
     /// Takes out of a chunk what the selection leaves out, and notes of the others which partial indexes they are not in.
     pub(super) async fn ask_conditions(&mut self, id: RelationId, mut chunk: Chunk) -> Result<Chunk, Error> {
+        if let Some(chosen) = self.chosen {
+            chunk.retain(|(row, _)| {
+                let holds = chosen.holds(id, row.ordinal);
+                if !holds {
+                    self.decoder.left_out.add(id, row.ordinal);
+                }
+                holds
+            });
+        }
         let conditions = self.decoder.selected.conditions(id).to_vec();
         let registry = Arc::clone(&self.registry);
         let partial: Vec<(IndexId, &String)> = registry
@@ -28,7 +37,7 @@ impl Scanner<'_> {
             .iter()
             .filter_map(|index| Some((*index, registry.spec(*index).predicate.as_ref()?)))
             .collect();
-        if conditions.is_empty() && partial.is_empty() {
+        if chunk.is_empty() || conditions.is_empty() && partial.is_empty() {
             return Ok(chunk);
         }
         let mut by_shape: HashMap<*const Shape, Vec<usize>> = HashMap::new();

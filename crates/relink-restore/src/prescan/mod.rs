@@ -27,7 +27,9 @@ use relink_records::{JoinField, Key, Mapping};
 
 pub(crate) use self::references::nullable_slots;
 use crate::{
-    Error, Event, Phase, Request, code,
+    Error, Event, Phase, Request,
+    chosen::Chosen,
+    code,
     decode::{Cell, Decoder, Problem, Row},
     findings::{Findings, Handling, Spot, finding},
     id_map::IdMap,
@@ -72,6 +74,8 @@ pub(crate) struct Scanner<'a> {
     interrupted: &'a AtomicBool,
     /// What an earlier run decided, where this one goes on with it.
     pub(crate) decisions: Option<&'a Decisions>,
+    /// The records that are restored, where they were chosen one by one.
+    pub(crate) chosen: Option<&'a Chosen>,
     pub(crate) state: State,
     pub(crate) findings: Findings,
     /// Relations of which it is known whether they hold rows.
@@ -151,6 +155,7 @@ impl<'a> Scanner<'a> {
             present,
             interrupted: request.interrupted,
             decisions: None,
+            chosen: None,
             state,
             edges: RowEdges::default(),
             component: Vec::new(),

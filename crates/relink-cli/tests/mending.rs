@@ -1,0 +1,195 @@
+//! `relink fix` as a user meets it: what it prints, what stays, and how it ends.
+
+use std::process::{Command, Output};
+
+use relink_testkit::TestDatabase;
+use serde_json::Value;
+
+fn relink(arguments: &[&str], folder: &std::path::Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_relink"));
+    command.args(arguments).current_dir(folder).env_remove("RELINK_DATABASE_URL");
+    command.output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A database with two orphans.
+fn damaged() -> TestDatabase {
+    let database = TestDatabase::sqlite();
+    database.run(
+        "CREATE TABLE customers (id integer PRIMARY KEY);
+         CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers (id));
+         INSERT INTO customers VALUES (1); INSERT INTO orders VALUES (1, 1), (2, 8), (3, 9);",
+    );
+    database
+}
+
+fn orders(database: &TestDatabase) -> String {
+    database.value("SELECT count(*) FROM orders")
+}
+
+#[test]
+fn a_dry_run_is_a_script_and_only_apply_keeps_it() {
+    let (database, folder) = (damaged(), tempfile::tempdir().expect("a folder"));
+    let url = database.url();
+    let run =
+        |more: &[&str]| relink(&[&["fix", &url, "ref:orders.customer_id", "--delete"], more].concat(), folder.path());
+    let said = run(&[]);
+    assert_eq!((said.status.code(), text(&said.stderr).as_str()), (Some(0), ""));
+    let script = text(&said.stdout);
+    let expected = "BEGIN;\n-- ref:orders.customer_id: found 2 rows\nDELETE FROM \"orders\" WHERE \"id\" IN (2, 3); -- 2 rows\nCOMMIT;\n-- dry run:";
+    assert!(script.starts_with(expected), "{script}");
+    assert_eq!(orders(&database), "3");
+    let said = run(&["--apply", "--format", "json"]);
+    assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+    let report: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+    assert_eq!((&report["applied"], &report["mendings"][0]["statements"][0]["rows"]), (&true.into(), &2.into()));
+    assert_eq!(orders(&database), "1");
+    let said = run(&["--apply"]);
+    assert!(text(&said.stdout).ends_with("-- nothing to mend\n"), "{}", text(&said.stdout));
+}
+
+#[test]
+fn the_script_runs_in_the_databases_own_client() {
+    let (database, folder) = (damaged(), tempfile::tempdir().expect("a folder"));
+    let said = relink(&["fix", &database.url(), "ref:orders.customer_id", "--delete"], folder.path());
+    database.run(&text(&said.stdout));
+    assert_eq!(orders(&database), "1");
+}
+
+#[test]
+fn refusals_and_mistakes_have_exit_codes_of_their_own() {
+    let (database, folder) = (damaged(), tempfile::tempdir().expect("a folder"));
+    let url = database.url();
+    let run = |more: &[&str]| relink(&[&["fix", url.as_str()], more].concat(), folder.path());
+    for (arguments, code, word) in [
+        (&["ref:orders.customer_id", "--null", "--apply"][..], 5, "NOT NULL"),
+        (&["ref:orders.custommer_id", "--null"], 2, "did you mean \"ref:orders.customer_id\"?"),
+        (&["ref:orders.customer_id", "--recompute"], 2, "total"),
+        (&["ref:orders.customer_id", "--keep", "sideways"], 2, "asc or desc"),
+        (&["ref:orders.customer_id"], 2, "--delete"),
+        (&["--delete"], 2, "no check is named"),
+        (&["ref:orders.customer_id", "--delete", "--where", "nonsense("], 2, "nonsense("),
+    ] {
+        let said = run(arguments);
+        assert_eq!(said.status.code(), Some(code), "{arguments:?}: {}", text(&said.stderr));
+        assert!(text(&said.stderr).contains(word), "{arguments:?}: {}", text(&said.stderr));
+        assert_eq!(orders(&database), "3");
+    }
+    let said = run(&["ref:orders.customer_id", "--delete", "--where", "id = 2", "--apply"]);
+    assert_eq!(said.status.code(), Some(1), "one finding is left, as was asked for");
+    assert_eq!(orders(&database), "2");
+}
+
+/// A database of each kind whose customer 2 is gone, and a backup of it.
+fn wounded(name: &str, folder: &std::path::Path) -> Vec<TestDatabase> {
+    let backup = "{\"customers\": [\n {\"id\": 1, \"name\": \"Ann\"},\n {\"id\": 2, \"name\": \"Bob\"},\n {\"id\": 3, \"name\": \"Cy\"}\n]}\n";
+    std::fs::write(folder.join("backup.json"), backup).expect("a writable folder");
+    let databases = TestDatabase::each(name);
+    for database in &databases {
+        database.run(
+            &relink_testkit::schema("customers(id pk, name varchar(9))\norders(id pk, customer_id -> customers.id)")
+                .ddl(database.dialect()),
+        );
+        let (before, after) = match database.dialect() {
+            "sqlite" => ("PRAGMA foreign_keys = OFF;", ""),
+            "postgres" => ("SET session_replication_role = replica;", ""),
+            _ => ("SET foreign_key_checks = 0;", "SET foreign_key_checks = 1;"),
+        };
+        database.run(&format!(
+            "{before} INSERT INTO customers VALUES (1, 'Anna'); INSERT INTO orders VALUES (1, 1), (2, 2); {after}"
+        ));
+    }
+    databases
+}
+
+fn customers(database: &TestDatabase) -> Vec<String> {
+    let rows = database.rows("SELECT id, name FROM customers ORDER BY id");
+    rows.into_iter().map(|row| row.into_iter().flatten().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn a_backup_gives_back_what_is_missed_and_says_where_it_stood() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // What a restore would do before and after, and to rows that are there, is not what a repair is asked for.
+    let config = "[table.customers]\nmode = \"replace\"\n[hooks]\nbefore = [\"DELETE FROM orders\"]\n";
+    std::fs::write(folder.path().join("relink.toml"), config).expect("a writable folder");
+    for database in wounded("cli_heal", folder.path()) {
+        let run = |more: &[&str]| {
+            let url = database.url();
+            relink(&[&["heal", "backup.json", "--into", &url, "--config", "relink.toml"], more].concat(), folder.path())
+        };
+        let said = run(&[]);
+        assert_eq!(
+            (said.status.code(), text(&said.stderr).as_str()),
+            (Some(0), ""),
+            "{database:?} {}",
+            text(&said.stdout)
+        );
+        let expected = "ref:orders.customer_id: 1 orphans that miss 1 rows of customers; afterwards: 0\n\
+                        records of missing rows: 1\n  customers id=2  backup.json:3:2\n\
+                        dry run: 1 row would be restored; --apply keeps them\n";
+        assert_eq!(text(&said.stdout), expected, "{database:?}");
+        assert_eq!(customers(&database), ["1 Anna"], "{database:?}");
+        let said = run(&["--apply", "--format", "json"]);
+        assert_eq!(said.status.code(), Some(0), "{database:?} {}", text(&said.stdout));
+        let report: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        assert_eq!((&report["applied"], &report["restore"]["totals"]["inserted"]), (&true.into(), &1.into()));
+        assert_eq!(report["records"][0]["place"]["line"], 3);
+        assert_eq!(customers(&database), ["1 Anna", "2 Bob"], "{database:?}");
+        assert_eq!(database.value("SELECT count(*) FROM orders"), "2", "{database:?}");
+        let said = run(&["--apply"]);
+        assert_eq!((said.status.code(), text(&said.stdout).as_str()), (Some(0), "restored 0 rows\n"), "{database:?}");
+        let said = run(&["--apply", "--all-missing"]);
+        assert_eq!(said.status.code(), Some(0), "{database:?} {}", text(&said.stdout));
+        assert_eq!(customers(&database), ["1 Anna", "2 Bob", "3 Cy"], "{database:?}");
+    }
+}
+
+#[test]
+fn what_the_backup_does_not_hold_is_said_and_the_rest_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for database in wounded("cli_heal_absent", folder.path()) {
+        let lost = match database.dialect() {
+            "sqlite" => "PRAGMA foreign_keys = OFF; INSERT INTO orders VALUES (3, 9);",
+            "postgres" => "SET session_replication_role = replica; INSERT INTO orders VALUES (3, 9);",
+            _ => "SET foreign_key_checks = 0; INSERT INTO orders VALUES (3, 9);",
+        };
+        database.run(lost);
+        let said = relink(&["heal", "backup.json", "--into", &database.url(), "--apply"], folder.path());
+        assert_eq!(said.status.code(), Some(1), "{database:?} {}", text(&said.stderr));
+        let told = text(&said.stdout);
+        assert!(told.contains("2 orphans that miss 2 rows of customers; afterwards: 1\n"), "{database:?} {told}");
+        assert!(
+            told.contains("missing rows that no record of the export is: 1\n  customers id=9\n"),
+            "{database:?} {told}"
+        );
+        assert_eq!(customers(&database), ["1 Anna", "2 Bob"], "{database:?}");
+    }
+}
+
+#[test]
+fn a_repair_that_would_break_a_rule_or_is_refused_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("relink.toml"), "[table.customers]\nmatch = { name = \"^A\" }\n")
+        .expect("writable");
+    for database in wounded("cli_heal_broken", folder.path()) {
+        let url = database.url();
+        let said = relink(&["heal", "backup.json", "--into", &url, "--apply"], folder.path());
+        assert_eq!(said.status.code(), Some(5), "{database:?} {}", text(&said.stdout));
+        assert!(
+            text(&said.stdout).contains("fail on more rows than before: 1\n  match:customers.name"),
+            "{}",
+            text(&said.stdout)
+        );
+        assert_eq!(customers(&database), ["1 Anna"], "{database:?}");
+        let said = relink(&["heal", "backup.json", "--into", &url, "--only", "custmers"], folder.path());
+        assert_eq!(said.status.code(), Some(2), "{}", text(&said.stderr));
+        assert!(text(&said.stderr).contains("did you mean \"customers\"?"), "{}", text(&said.stderr));
+        let said = relink(&["heal", "backup.json", "--into", &url, "--only", "orders", "--apply"], folder.path());
+        assert_eq!(said.status.code(), Some(0), "{}", text(&said.stdout));
+        assert_eq!(customers(&database), ["1 Anna"], "{database:?}: what is missed is of another table");
+    }
+}

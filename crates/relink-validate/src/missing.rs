@@ -1,0 +1,91 @@
+//! The keys that orphans refer to and no row has: what a repair from a backup looks for.
+
+use relink_db::{Connection, DbError};
+use relink_model::{Catalog, RelationName, Severity, Value};
+use relink_rules::Part;
+
+use crate::{Check, Options, Probe, compile, plan::test::Test};
+
+/// Keys fetched at once.
+const PAGE_KEYS: usize = 20_000;
+
+/// What the orphans of one check refer to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missing {
+    /// The check's id.
+    pub check: String,
+    /// The relation that is referred to.
+    pub relation: RelationName,
+    /// The columns that are referred to.
+    pub columns: Vec<String>,
+    /// The distinct keys that no row has.
+    pub keys: Vec<Vec<Value>>,
+}
+
+/// Whether a check is about references that rows of another table can heal: a reference by plain columns that leads nowhere.
+pub fn is_healable(check: &Check) -> bool {
+    let plain = |parts: &[Part]| parts.iter().all(|part| matches!(part, Part::Column { .. }));
+    match &check.test {
+        Test::Reference(test) => {
+            check.severity > Severity::Info
+                && !test.dead
+                && test.target.is_some()
+                && test.target_filter.is_none()
+                && plain(&test.parts)
+                && plain(&test.target_parts)
+        }
+        _ => false,
+    }
+}
+
+/// The distinct keys that the orphans of these checks refer to, all of them; checks that cannot be healed, or whose orphans SQL alone cannot tell, are left
+/// out. Reads inside the caller's transaction.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn missing(
+    connection: &mut dyn Connection,
+    catalog: &Catalog,
+    checks: &[Check],
+    options: &Options,
+) -> Result<Vec<Missing>, DbError> {
+    let mut found = Vec::new();
+    for check in checks.iter().filter(|check| is_healable(check)) {
+        let Test::Reference(test) = &check.test else { continue };
+        let Some(target) = test.target else { continue };
+        let compiled = compile(catalog, std::slice::from_ref(check), options, connection.dialect());
+        let Some((Probe::Orphans(_), Some(sql))) =
+            compiled.into_iter().next().map(|compiled| (compiled.probe, compiled.sql))
+        else {
+            continue;
+        };
+        // `SELECT c.* FROM ...`: the orphans' own rows, under the alias c.
+        let Some(orphans) = sql.strip_prefix("SELECT c.* ") else { continue };
+        let (relation, referenced) = (catalog.relation(test.relation), catalog.relation(target));
+        let columns = |parts: &[Part]| parts.iter().flat_map(Part::columns).collect::<Vec<usize>>();
+        let dialect = connection.dialect();
+        let read: Vec<String> = columns(&test.parts)
+            .into_iter()
+            .map(|column| dialect.read_expression("c", &relation.columns[column]))
+            .collect();
+        let order: Vec<String> = (1..=read.len()).map(|at| at.to_string()).collect();
+        let select = format!("SELECT DISTINCT {} {orphans} ORDER BY {}", read.join(", "), order.join(", "));
+        let mut keys: Vec<Vec<Value>> = Vec::new();
+        loop {
+            let page = connection.query(&format!("{select} LIMIT {PAGE_KEYS} OFFSET {}", keys.len()), &[]).await?;
+            let full = page.len() == PAGE_KEYS;
+            keys.extend(page);
+            if !full {
+                break;
+            }
+        }
+        let names = columns(&test.target_parts).into_iter().map(|column| referenced.columns[column].name.clone());
+        found.push(Missing {
+            check: check.id.clone(),
+            relation: referenced.name.clone(),
+            columns: names.collect(),
+            keys,
+        });
+    }
+    Ok(found)
+}
