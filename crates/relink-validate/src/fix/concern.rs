@@ -15,8 +15,6 @@ pub(crate) fn concerns(test: &Test, relations: &[RelationId]) -> bool {
         Test::Stored(test) => among(&test.relation),
         Test::Unique(test) => among(&test.relation),
         Test::Reference(test) => among(&test.relation) || test.target.as_ref().is_some_and(among),
-        // Any table may be meant.
-        Test::Polymorphic(_) => true,
         Test::Sums(test) => among(&test.left.relation) || test.right.as_ref().is_some_and(|side| among(&side.relation)),
         Test::Running(test) => among(&test.relation),
         Test::NoOverlap(test) => among(&test.relation),
@@ -24,6 +22,7 @@ pub(crate) fn concerns(test: &Test, relations: &[RelationId]) -> bool {
         Test::Count(test) => among(&test.relation),
         Test::Fresh(test) => among(&test.relation),
         Test::Same(test) => test.sides.iter().any(|side| among(&side.relation)),
-        Test::Sql(_) => true,
+        // Any table may be meant.
+        Test::Polymorphic(_) | Test::Sql(_) => true,
     }
 }
