@@ -107,7 +107,10 @@ fn span_of(text: &str, path: &[String]) -> Option<std::ops::Range<usize>> {
                 let array: &toml::de::DeArray<'_> = array;
                 // By its number, or by what it says.
                 let said = |value: &&toml::Spanned<DeValue<'_>>| matches!(value.get_ref(), DeValue::String(text) if text.as_ref() == part.as_str());
-                let value = array.iter().find(said).or_else(|| part.parse::<usize>().ok().and_then(|at| array.get(at)));
+                // Of a text that names what is not there the name is all that is known.
+                let names = |value: &&toml::Spanned<DeValue<'_>>| matches!(value.get_ref(), DeValue::String(text) if text.contains(part.as_str()));
+                let numbered = || part.parse::<usize>().ok().and_then(|at| array.get(at));
+                let value = array.iter().find(said).or_else(numbered).or_else(|| array.iter().find(names));
                 let Some(value) = value else { return found };
                 found = Some(value.span());
                 value
@@ -213,7 +216,10 @@ fn did_you_mean(message: &str) -> Option<String> {
     let rest = message.strip_prefix("unknown field ").or_else(|| message.strip_prefix("unknown variant "))?;
     let mut names = rest.split('`').skip(1).step_by(2);
     let unknown = names.next()?;
-    suggest::nearest(unknown, names).map(|name| format!("did you mean `{name}`?"))
+    let names: Vec<&str> = names.collect();
+    // A word cut short is near to nothing else, however many letters it lacks: `warn`.
+    let longer = || names.iter().copied().find(|name| unknown.len() > 2 && name.starts_with(unknown));
+    suggest::nearest(unknown, names.iter().copied()).or_else(longer).map(|name| format!("did you mean `{name}`?"))
 }
 
 #[cfg(test)]

@@ -452,6 +452,18 @@ pub enum ConfigError {
         /// The nearest existing name.
         nearest: Option<String>,
     },
+    /// A reference to a table that does not exist.
+    #[error("[table.{table}] {key}: the database has no table {target:?}{}", suggestion(.nearest.as_deref()))]
+    UnknownTarget {
+        /// As written.
+        table: String,
+        /// The configuration key.
+        key: String,
+        /// As written.
+        target: String,
+        /// The nearest existing name.
+        nearest: Option<String>,
+    },
     /// A table or label of `--only`, `--exclude` or `--where` that does not exist.
     #[error("--only, --exclude, --where: neither a table nor a label of the export is called {name:?}{}", suggestion(.nearest.as_deref()))]
     UnknownSelection {
@@ -550,15 +562,26 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// Whether a table or column is named that is not there, which a rule with `if_exists` may.
+    pub fn is_of_a_name(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownTable { .. }
+                | Self::UnknownTarget { .. }
+                | Self::UnknownColumn { .. }
+                | Self::UnknownTargetColumn { .. }
+        )
+    }
+
     /// Where in the configuration the mistake is, as far as one can tell: `table`, `orders`, `rows`, `0`.
     pub fn path(&self) -> Option<Vec<String>> {
         let path = |parts: &[&str]| Some(parts.iter().map(|part| (*part).to_owned()).collect());
         match self {
             Self::UnknownTable { table, .. } => path(&["table", table]),
-            Self::UnknownColumn { table, key, column, .. } | Self::Value { table, key, column, .. } => {
-                path(&["table", table, key, column])
-            }
-            Self::UnknownTargetColumn { table, key, .. } => path(&["table", table, key]),
+            Self::UnknownTarget { table, key, target, .. } => path(&["table", table, key, target]),
+            Self::UnknownColumn { table, key, column, .. }
+            | Self::UnknownTargetColumn { table, key, column, .. }
+            | Self::Value { table, key, column, .. } => path(&["table", table, key, column]),
             Self::Syntax { table, key, text, .. } => path(&["table", table, key, text]),
             Self::ClaimedLabel { table, .. } => path(&["table", table, "models"]),
             Self::UnknownProfile { key, .. } => path(&["profiles", key]),
@@ -586,6 +609,7 @@ impl Config {
         for (table, config) in &self.table {
             match catalog.find(table) {
                 Some(id) => resolved.push((id, table.as_str(), config)),
+                None if config.if_exists => {}
                 None => errors.push(ConfigError::UnknownTable {
                     table: table.clone(),
                     nearest: crate::suggest::nearest(table, names.iter().map(String::as_str)).map(str::to_owned),
@@ -603,6 +627,7 @@ impl Config {
             for text in &config.refs {
                 match virtual_reference(catalog, id, table, text) {
                     Ok(key) => added.extend(key.map(|key| (id, key))),
+                    Err(error) if config.if_exists && error.is_of_a_name() => {}
                     Err(error) => errors.push(error),
                 }
             }
@@ -686,8 +711,10 @@ fn virtual_reference(
     }
     let target_id = catalog.find(target).ok_or_else(|| {
         let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
-        ConfigError::UnknownTable {
-            table: target.to_owned(),
+        ConfigError::UnknownTarget {
+            table: table.to_owned(),
+            key: "refs".to_owned(),
+            target: target.to_owned(),
             nearest: crate::suggest::nearest(target, names.iter().map(String::as_str)).map(str::to_owned),
         }
     })?;

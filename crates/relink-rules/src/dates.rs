@@ -44,6 +44,14 @@ impl Deadline {
         Self { instant, wall: wall.datetime(), day }
     }
 
+    /// As [`Deadline::of`], of what must lie ahead: a day does as long as it is not over, in `zone`, else anywhere on Earth (UTC-12).
+    pub fn ahead(instant: Timestamp, zone: Option<&TimeZone>) -> Self {
+        let of = Self::of(instant, zone);
+        let earliest = instant.to_zoned(TimeZone::fixed(jiff::tz::offset(-12)));
+        let today = if zone.is_some() { of.day } else { earliest.date() };
+        Self { day: today.yesterday().unwrap_or(today), ..of }
+    }
+
     /// Whether a reading lies after it; `None` where that cannot be told.
     pub fn is_before(&self, reading: &Reading) -> Option<bool> {
         match reading {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::live::Options;
-use crate::plan::{Check, fits};
+use crate::plan::{Check, CheckKind, fits};
 use crate::report::{Allowance, BaselineState, CheckResult, Report, Sample, Status, Summary};
 
 /// The version of the baseline's format.
@@ -46,21 +46,33 @@ pub struct Known {
 }
 
 impl Baseline {
-    /// Of everything that fails now and that nothing else allows.
-    pub fn of(report: &Report) -> Self {
+    /// Of what fails although nothing in the configuration allows it.
+    fn of(report: &Report) -> Self {
         let known = |check: &CheckResult| {
-            let open = |sample: &&Sample| !sample.allowed || check.baseline.is_some();
-            let keys =
-                if check.truncated { Vec::new() } else { check.samples.iter().filter(open).map(key_of).collect() };
-            (check.id.clone(), Known { rows: check.counts.failed, keys })
+            let mut settled = check.clone();
+            settle(&mut settled);
+            if settled.status != Status::Fail {
+                return None;
+            }
+            let open = check.samples.iter().filter(|sample| !sample.allowed);
+            let keys = if check.truncated { Vec::new() } else { open.map(key_of).collect() };
+            Some((check.id.clone(), Known { rows: check.counts.failed - check.counts.allowed, keys }))
         };
-        let fails =
-            |check: &&CheckResult| check.status == Status::Fail || check.baseline == Some(BaselineState::Unchanged);
         Self {
             version: BASELINE_VERSION,
             made: report.run.started.chars().take(10).collect(),
-            checks: report.checks.iter().filter(fails).map(known).collect(),
+            checks: report.checks.iter().filter_map(known).collect(),
         }
+    }
+
+    /// Keeps what an earlier baseline knows of checks that were not made this time, or could not be. Checks that there are no more are forgotten.
+    #[must_use]
+    pub fn keeping(mut self, earlier: &Self, report: &Report, checks: &[Check]) -> Self {
+        let made = |id: &String| report.checks.iter().any(|check| check.id == *id && check.status != Status::Error);
+        let planned = |id: &String| checks.iter().any(|check| check.id == *id);
+        let kept = earlier.checks.iter().filter(|(id, _)| !made(id) && planned(id));
+        self.checks.extend(kept.map(|(id, known)| (id.clone(), known.clone())));
+        self
     }
 }
 
@@ -87,11 +99,14 @@ pub fn exhaustive(config: &Config, with_baseline: bool) -> Vec<String> {
     if with_baseline {
         return vec!["*".to_owned()];
     }
-    let names = |allow: &&AllowConfig| !allow.keys.is_empty() || allow.filter.is_some();
+    let names = |allow: &&AllowConfig| !allow.keys.is_empty() || allow.filter.is_some() || allow.max.is_some();
     config.allow.iter().filter(names).map(|allow| allow.check.clone()).collect()
 }
 
-/// Applies thresholds, suppressions and the baseline, hides what is masked, and leaves as many samples as were asked for.
+/// Applies thresholds, suppressions and the baseline, hides what is masked, and leaves as many samples as were asked for. What it gives back is the baseline
+/// that would know everything that fails now and that nothing in the configuration allows.
+///
+/// `checks` are all that there are, also those that were not made this time.
 ///
 /// # Errors
 /// A suppression whose condition does not fit what its checks show.
@@ -102,17 +117,18 @@ pub fn accept(
     config: &Config,
     baseline: Option<&Baseline>,
     options: &Options,
-) -> Result<(), Vec<ConfigError>> {
+) -> Result<Baseline, Vec<ConfigError>> {
     let today = day_of(options.now);
     let mut errors = Vec::new();
     for (at, allow) in config.allow.iter().enumerate() {
-        if let Err(error) = suppress(report, catalog, at, allow, today, options) {
+        if let Err(error) = suppress(report, checks, catalog, at, allow, today, options) {
             errors.push(error);
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
+    let found = Baseline::of(report);
     if let Some(baseline) = baseline {
         compare(report, checks, baseline);
     }
@@ -125,7 +141,7 @@ pub fn accept(
     }
     mask(report, &config.run.mask);
     report.summary = Summary::of(&report.checks);
-    Ok(())
+    Ok(found)
 }
 
 fn day_of(instant: Timestamp) -> Date {
@@ -139,6 +155,7 @@ fn named(at: usize, allow: &AllowConfig) -> String {
 
 fn suppress(
     report: &mut Report,
+    checks: &[Check],
     catalog: &Catalog,
     at: usize,
     allow: &AllowConfig,
@@ -175,6 +192,10 @@ fn suppress(
         }
     }
     let mut covered = 0;
+    // A check that was not made, or could not be, may find what is allowed all the same.
+    let made =
+        |check: &&Check| report.checks.iter().any(|result| result.id == check.id && result.status != Status::Error);
+    let untold = checks.iter().filter(|check| fits(&allow.check, &check.id)).any(|check| !made(&check));
     let mut matched = false;
     for check in report.checks.iter_mut().filter(|check| fits(&allow.check, &check.id)) {
         matched = true;
@@ -217,6 +238,9 @@ fn suppress(
             days_left: until.map(|day| i64::from((day - today).get_days())),
             rows,
         });
+    }
+    if untold {
+        return Ok(());
     }
     if !matched {
         report.warnings.push(format!("{} fits no check: take it out", named(at, allow)));
@@ -311,7 +335,7 @@ fn compare(report: &mut Report, checks: &[Check], baseline: &Baseline) {
         let all = check.counts.allowed == check.counts.failed;
         check.baseline = Some(match () {
             () if !all => BaselineState::New,
-            () if check.counts.failed < known.rows => BaselineState::Fewer,
+            () if open < known.rows => BaselineState::Fewer,
             () => BaselineState::Unchanged,
         });
         if rows > 0 || all {
@@ -371,8 +395,7 @@ fn mask(report: &mut Report, patterns: &[String]) {
             patterns.iter().any(|pattern| fits(pattern, name) || fits(pattern, &qualified))
         };
         let cover = |values: &mut indexmap::IndexMap<String, Option<String>>| {
-            for (name, value) in values.iter_mut().filter(|(name, value)| value.is_some() && hidden(name)) {
-                let _ = name;
+            for (_, value) in values.iter_mut().filter(|(name, value)| value.is_some() && hidden(name)) {
                 *value = Some(MASKED.to_owned());
             }
         };
@@ -383,9 +406,25 @@ fn mask(report: &mut Report, patterns: &[String]) {
         for frequent in &mut check.frequent {
             cover(&mut frequent.values);
         }
-        // Problems and remarks may quote a value.
-        if check.columns.iter().any(|column| hidden(column)) {
-            check.notes.retain(|note| !note.contains("value \""));
+        check.occurred = check.occurred.take().filter(|occurred| !hidden(&occurred.column));
+        if !check.columns.iter().any(|column| hidden(column)) {
+            continue;
+        }
+        // Remarks may quote a value, and so may what is wrong with one that does not fit its column.
+        check.notes.retain(|note| !note.contains("value \"") && !note.starts_with("the latest is "));
+        let quotes = matches!(check.kind, CheckKind::Type | CheckKind::Fresh);
+        if quotes && !check.problems.is_empty() {
+            let rows = check.problems.values().sum();
+            check.problems = [(MASKED.to_owned(), rows)].into_iter().collect();
+        }
+        for sample in &mut check.samples {
+            if quotes && sample.problem.is_some() {
+                sample.problem = Some(MASKED.to_owned());
+            }
+            // What stands beside a value tells it: a sum and the difference from it.
+            for (_, value) in sample.values.iter_mut().filter(|(name, _)| !check.columns.contains(name)) {
+                *value = value.take().map(|_| MASKED.to_owned());
+            }
         }
     }
 }

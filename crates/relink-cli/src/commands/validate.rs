@@ -26,9 +26,10 @@ pub(crate) enum Target {
     Export(PathBuf),
 }
 
-/// Checks, and what came of them.
+/// What came of the checks that were asked for.
 struct Validated {
     report: Report,
+    /// All that there are.
     checks: Vec<Check>,
     catalog: Catalog,
 }
@@ -64,9 +65,10 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
     progress.finish();
     let Validated { mut report, checks, catalog } = validated?;
     place(&mut report, &checks, &loaded);
-    accept(&mut report, &checks, &catalog, config, baseline.as_ref(), &options).map_err(Failure::Config)?;
+    let found = accept(&mut report, &checks, &catalog, config, baseline.as_ref(), &options).map_err(Failure::Config)?;
     if let (Some(path), true) = (&arguments.baseline, arguments.update_baseline) {
-        write_baseline(path, &Baseline::of(&report))?;
+        let earlier = baseline.unwrap_or_default();
+        write_baseline(path, &found.keeping(&earlier, &report, &checks))?;
     }
     let fail_on = fail_on(arguments, config);
     write(&report, arguments, &loaded, fail_on, history)?;
@@ -95,11 +97,12 @@ fn is_sqlite(path: &Path) -> bool {
 
 /// The checks that were asked for.
 fn chosen(
-    mut checks: Vec<Check>,
+    checks: &[Check],
     catalog: &Catalog,
     config: &Config,
     arguments: &ValidateArguments,
 ) -> Result<Vec<Check>, Failure> {
+    let mut checks = checks.to_vec();
     if !arguments.only.is_empty() {
         checks.retain(|check| arguments.only.iter().any(|pattern| relink_validate::fits(pattern, &check.id)));
         if checks.is_empty() {
@@ -135,9 +138,9 @@ async fn database(
     if let Some(guesses) = &guesses {
         guesses.add_to(&mut checks);
     }
-    let checks = chosen(checks, &catalog, config, arguments)?;
+    let chosen = chosen(&checks, &catalog, config, arguments)?;
     let mut events = |event| show(progress, &event);
-    let mut report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, &mut events).await?;
+    let mut report = relink_validate::run(connection.as_mut(), &catalog, &chosen, options, &mut events).await?;
     if let Some(guesses) = &guesses {
         guesses.judge(&mut report);
     }
@@ -168,12 +171,12 @@ async fn export(
     if let Some(guesses) = &guesses {
         guesses.add_to(&mut checks);
     }
-    let checks = chosen(checks, &catalog, config, arguments)?;
+    let chosen = chosen(&checks, &catalog, config, arguments)?;
     let catalog = Arc::new(catalog);
     let profiles = configuration::profiles(config)?;
     let export = Export { source: &source, index: &index, schema: &schema };
     let mut events = |event| show(progress, &event);
-    let mut report = relink_validate::run_export(export, &catalog, config, &profiles, &checks, options, &mut events)
+    let mut report = relink_validate::run_export(export, &catalog, config, &profiles, &chosen, options, &mut events)
         .await
         .map_err(Failure::Config)?;
     if let Some(guesses) = &guesses {

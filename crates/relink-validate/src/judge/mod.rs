@@ -325,8 +325,11 @@ async fn scan<S: RowSource>(
     let mut absorb = |all: Vec<Notes>| -> io::Result<()> {
         let mut running = shared.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for ((at, feed), notes) in looking.iter().zip(all) {
-            if let Ok(evaluator) = &mut running[*at] {
-                evaluator.absorb(*feed, notes)?;
+            if let Ok(evaluator) = &mut running[*at]
+                && let Err(error) = evaluator.absorb(*feed, notes)
+            {
+                // What one of them cannot keep is its own failure: the others may need no file.
+                running[*at] = Err(error.into());
             }
         }
         Ok(())

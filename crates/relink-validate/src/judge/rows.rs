@@ -233,13 +233,15 @@ impl CountTest {
 pub(super) struct Latest {
     test: FreshTest,
     setting: Setting,
+    deadline: Deadline,
     outcome: Outcome,
     newest: Option<(Timestamp, String)>,
 }
 
 impl Latest {
     pub(super) fn new(test: FreshTest, setting: Setting) -> Self {
-        Self { test, setting, outcome: Outcome::default(), newest: None }
+        let deadline = test.deadline(setting.at.now);
+        Self { test, setting, deadline, outcome: Outcome::default(), newest: None }
     }
 }
 
@@ -258,7 +260,12 @@ impl Evaluator for Latest {
             notes.not_judged += 1;
             return;
         }
-        let Some(moment) = instant_of(value, &self.setting) else {
+        let reading = dates::read(value);
+        let moment = match self.deadline.is_before(&reading) {
+            Some(false) => instant(&reading, &self.setting),
+            _ => None,
+        };
+        let Some(moment) = moment else {
             notes.not_judged += 1;
             return;
         };
@@ -279,7 +286,7 @@ impl Evaluator for Latest {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { test, setting, mut outcome, newest: latest } = *self;
+        let Self { test, setting, mut outcome, newest: latest, .. } = *self;
         let limit = setting.at.now.as_second() - test.seconds;
         match latest {
             Some((moment, text)) if moment.as_second() >= limit => outcome.notes.push(format!("the latest is {text}")),
@@ -296,12 +303,12 @@ impl Evaluator for Latest {
     }
 }
 
-/// The point in time of a value; of a day, its end.
-fn instant_of(value: &Value, setting: &Setting) -> Option<Timestamp> {
+/// The point in time of a reading; of a day, its end.
+fn instant(reading: &Reading, setting: &Setting) -> Option<Timestamp> {
     let zone = &setting.at.zone;
-    match dates::read(value) {
-        Reading::Instant(instant) => Some(instant),
-        Reading::Wall(wall) => zone.to_timestamp(wall).ok(),
+    match reading {
+        Reading::Instant(instant) => Some(*instant),
+        Reading::Wall(wall) => zone.to_timestamp(*wall).ok(),
         Reading::Day(day) => zone.to_timestamp(day.at(23, 59, 59, 0)).ok(),
         Reading::Infinity => Some(Timestamp::MAX),
         Reading::MinusInfinity => Some(Timestamp::MIN),

@@ -2,11 +2,56 @@
 
 use std::io;
 
+use relink_export::{JsonKind, RawJson};
+use relink_model::Value;
+use relink_rules::{Part, decimal};
+
 use super::{
     Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, hash, key_of,
     log::{Key, Log},
 };
 use crate::plan::test::SameTest;
+
+/// Documents that are nested deeper are compared as they are written.
+const DEPTH_MAX: usize = 200;
+
+/// What a document says, whatever blanks, order of names and zeros it is written with.
+fn document(json: &RawJson<'_>, into: &mut Vec<u8>) {
+    let tagged = |tag: u8, content: &[u8], into: &mut Vec<u8>| {
+        into.push(tag);
+        into.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        into.extend_from_slice(content);
+    };
+    match json.kind() {
+        JsonKind::Object => {
+            let member = |(name, value): (RawJson<'_>, RawJson<'_>)| {
+                let mut bytes = Vec::new();
+                document(&name, &mut bytes);
+                document(&value, &mut bytes);
+                bytes
+            };
+            let mut members: Vec<Vec<u8>> = json.entries().map(member).collect();
+            members.sort_unstable();
+            tagged(b'{', &members.concat(), into);
+        }
+        JsonKind::Array => {
+            let mut elements = Vec::new();
+            json.elements().for_each(|element| document(&element, &mut elements));
+            tagged(b'[', &elements, into);
+        }
+        JsonKind::String => match json.as_str() {
+            Ok(text) => tagged(b'"', text.as_bytes(), into),
+            Err(_) => tagged(b'?', json.text().as_bytes(), into),
+        },
+        JsonKind::Number => match decimal::parse(json.text()) {
+            Some(number) => tagged(b'0', decimal::plain(&number.normalized()).as_bytes(), into),
+            None => tagged(b'?', json.text().as_bytes(), into),
+        },
+        JsonKind::Null | JsonKind::True | JsonKind::False | JsonKind::NonFinite => {
+            tagged(b'?', json.text().as_bytes(), into);
+        }
+    }
+}
 
 /// Compares rows by their key, then by their content.
 pub(super) struct Same {
@@ -47,6 +92,14 @@ impl Evaluator for Same {
         let (side, at) = (&self.test.sides[feed], &self.setting.at);
         let mut bytes = Vec::new();
         for part in &side.content {
+            if let Part::Column { index, .. } = part
+                && side.documents.contains(index)
+                && let Value::Text(text) = row.get(*index)
+                && let Ok(json) = RawJson::parse(text, DEPTH_MAX)
+            {
+                document(&json, &mut bytes);
+                continue;
+            }
             if !part.write(at, &|column| row.get(column), &mut bytes).unwrap_or(false) {
                 bytes.push(b'0');
             }

@@ -265,9 +265,10 @@ impl Evaluator for Running {
             let tied = |other: &Option<Entry>| {
                 other.as_ref().is_some_and(|other| other.group == entry.group && other.order == entry.order)
             };
+            let is_tied = tied(&before) || tied(&next);
             let problem = if entry.faulty {
                 Some("not a number")
-            } else if tied(&before) || tied(&next) {
+            } else if is_tied {
                 // Which of them comes first nobody can tell, so that nothing can be said of their balances.
                 Some("another row of the group has the same place in the order")
             } else {
@@ -299,8 +300,9 @@ impl Evaluator for Running {
                     ..Wrong::default()
                 });
             }
-            // What is stored is what the next row goes on from: one mistake is one finding.
-            balance = stored.unwrap_or(expected);
+            // What is stored is what the next row goes on from: one mistake is one finding. After rows that share a place nobody can tell whose balance
+            // that is; their changes come to the same in any order.
+            balance = if is_tied { expected } else { stored.unwrap_or(expected) };
             before = Some(entry);
         }
         if difference != 0 {
@@ -356,8 +358,15 @@ impl Evaluator for Overlaps {
                     notes.wrong.push(wrong("it ends before it begins".to_owned()));
                     return;
                 }
-                // A span without an end goes on for ever.
-                let end = if end == Datum::Null { Datum::Never(true) } else { end };
+                let end = match (&start, end) {
+                    // A span without an end goes on for ever.
+                    (_, Datum::Null) => Datum::Never(true),
+                    // A day holds all its moments, and is over when the next one begins. Between two days it is the one after the last.
+                    (Datum::Wall(_) | Datum::Instant(_), Datum::Day(day)) => {
+                        day.tomorrow().map_or(Datum::Never(true), |next| Datum::Wall(next.at(0, 0, 0, 0)))
+                    }
+                    (_, end) => end,
+                };
                 let order = vec![Sortable::of(start, setting)];
                 let end = Some(Sortable::of(end, setting));
                 notes.places.push(Entry { group, order, ordinal, amounts: Vec::new(), end, faulty: false });

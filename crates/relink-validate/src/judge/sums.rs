@@ -303,6 +303,7 @@ impl Evaluator for Sums {
             let hash = first.hash;
             let mut lefts: Vec<(u64, Summed)> = Vec::new();
             let mut right = Summed::default();
+            let (mut feed, here) = (0, first.ordinal);
             let mut entry = Some(first);
             while let Some(found) = entry.take_if(|found| found.hash == hash) {
                 if found.side == 1 {
@@ -318,6 +319,11 @@ impl Evaluator for Sums {
                 entry = sorted.next()?;
             }
             next = entry;
+            if lefts.is_empty() && test.left.summed {
+                // Of two sums neither is what the other is measured by: what only one of them has is compared with nothing, and named by its own row.
+                lefts.push((here, Summed::default()));
+                feed = 1;
+            }
             groups += lefts.len() as u64;
             for (ordinal, left) in lefts {
                 match test.compare(&left, &right) {
@@ -334,7 +340,7 @@ impl Evaluator for Sums {
                             difference += off.abs();
                         }
                         let problem = Some(test.problem_name(problem));
-                        wrong.push(Wrong { feed: 0, ordinal, problem, group: None, beside });
+                        wrong.push(Wrong { feed, ordinal, problem, group: None, beside });
                     }
                 }
             }
@@ -344,7 +350,7 @@ impl Evaluator for Sums {
             outcome.total = groups;
             outcome.not_judged = 0;
         }
-        wrong.sort_unstable_by_key(|wrong| wrong.ordinal);
+        wrong.sort_unstable_by_key(|wrong| (wrong.feed, wrong.ordinal));
         outcome.failed_distinct = wrong.len() as u64;
         for wrong in wrong {
             outcome.fail(wrong, setting.wrong_max);

@@ -5,7 +5,7 @@ use relink_db::Dialect;
 use relink_model::config::Unknown;
 use relink_model::{Catalog, Relation, TypeKind};
 use relink_rules::Part;
-use relink_rules::expression::{Bound, BoundNode, Function, Moment};
+use relink_rules::expression::{Bound, BoundNode, Function, Kind, Moment};
 use serde::Serialize;
 
 use super::duplicates::{DuplicateProbe, KeySql};
@@ -338,11 +338,17 @@ impl<'a> Compiler<'a> {
     /// Whether the database compares the parts of a reference letter by letter.
     fn compares_by_letter(&self, relation: &Relation, test: &ReferenceTest) -> bool {
         let plain = |relation: &Relation, part: &Part| {
-            part.columns().iter().all(|column| {
-                let column = &relation.columns[*column];
-                !matches!(column.data_type.kind, TypeKind::Text { .. })
-                    || self.dialect.capabilities().compares_by_letter && !column.case_insensitive
-            })
+            // What counts as a number or a text that its column does not hold is compared here.
+            let Part::Column { index, kind, loose: false, padded, .. } = part else { return false };
+            let column = &relation.columns[*index];
+            let is_own = *kind == Kind::of(&column.data_type.kind);
+            match column.data_type.kind {
+                TypeKind::Text { fixed, .. } => {
+                    let by_letter = self.dialect.capabilities().compares_by_letter && !column.case_insensitive;
+                    is_own && by_letter && fixed == *padded
+                }
+                _ => is_own,
+            }
         };
         let target = test.target.map(|target| self.catalog.relation(target));
         test.parts.iter().all(|part| plain(relation, part))
@@ -366,12 +372,15 @@ impl<'a> Compiler<'a> {
         let column = &relation.columns[test.column];
         let dated = matches!(column.data_type.kind, TypeKind::Date | TypeKind::Timestamp { .. });
         let enforced = relation.strict || self.dialect.capabilities().enforces_types;
-        let filter = test.filter.as_ref().map(|filter| self.pusher(relation, "").exact(filter));
-        if !dated || !enforced || self.dialect.capabilities().stores_temporals_as_text || filter == Some(None) {
+        let pusher = self.pusher(relation, "");
+        let filter = test.filter.as_ref().map(|filter| pusher.exact(filter));
+        let (past, _) = pusher.deadline(test.column, &test.deadline(self.at.now), false);
+        let Some(past) = past.filter(|_| dated && enforced && filter != Some(None)) else {
             return read(None, None);
-        }
+        };
         let (name, from) = (self.dialect.quote(&column.name), self.dialect.own_rows(relation));
-        let within = filter.flatten().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+        let filter = filter.flatten().map(|filter| format!(" AND {filter}")).unwrap_or_default();
+        let within = format!(" WHERE {past}{filter}");
         let latest = format!("(SELECT MAX({name}) FROM {from}{within})");
         read(Some(format!("{name} = {latest}")), Some(format!("SELECT MAX({name}) FROM {from}{within}")))
     }

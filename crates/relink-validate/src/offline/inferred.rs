@@ -9,6 +9,9 @@ use relink_rules::dates::{self, Reading};
 
 use super::Export;
 
+/// What an inferred catalog calls its server.
+pub(super) const PRODUCT: &str = "export";
+
 /// What the values of a field have been.
 #[derive(Clone, Debug, Default)]
 struct Values {
@@ -116,6 +119,6 @@ pub fn infer_catalog(export: &Export<'_>) -> Result<Catalog, ExportError> {
         Relation { name: RelationName::new(name), columns, primary_key, ..Relation::default() }
     };
     let relations = found.into_iter().map(relation).collect();
-    let server = ServerInfo { product: "export".to_owned(), ..ServerInfo::default() };
+    let server = ServerInfo { product: PRODUCT.to_owned(), ..ServerInfo::default() };
     Ok(Catalog::new(server, relations))
 }

@@ -18,7 +18,7 @@ use super::{Export, Place, is_of, naturals::Naturals};
 use crate::judge::{Absorb, Batch, Feed, Look, Named, Odd, RowSource};
 use crate::live::text;
 
-/// Digits up to which every number passes through floating point unharmed.
+/// Digits up to which every number without an exponent passes through floating point unharmed.
 const FLOAT_DIGITS: usize = 15;
 
 /// Why records could not be read.
@@ -300,7 +300,8 @@ fn as_it_is(json: &RawJson<'_>) -> Value {
 /// Whether a number is another one after it has passed through floating point, as common readers of JSON let it.
 fn rounds(json: &RawJson<'_>) -> bool {
     let text = json.text();
-    if json.kind() != JsonKind::Number || text.bytes().filter(u8::is_ascii_digit).count() <= FLOAT_DIGITS {
+    let plainly_fits = !text.contains(['e', 'E']) && text.bytes().filter(u8::is_ascii_digit).count() <= FLOAT_DIGITS;
+    if json.kind() != JsonKind::Number || plainly_fits {
         return false;
     }
     let exact = relink_rules::decimal::parse(text);
@@ -477,7 +478,9 @@ impl RowSource for Records<'_> {
             .filter_map(|name| definition.column(name))
             .map(|(at, _)| at)
             .collect();
-        let all: Vec<usize> = columns.iter().chain(&key).copied().collect();
+        // Each column once: one of the key may be among those asked for.
+        let mut all = columns.to_vec();
+        all.extend(key.iter().filter(|column| !columns.contains(column)));
         let none = Vec::new();
         let (mut found, mut first) = (Vec::new(), 0_u64);
         let mut wanted = ordinals.iter().copied().peekable();
@@ -497,19 +500,17 @@ impl RowSource for Records<'_> {
                     None => decoding.record(&record, &mut batch)?,
                     Some(list) => decoding.list(&record, piece.of, list, &mut batch)?,
                 }
-                for mut row in batch.rows {
+                for row in batch.rows {
                     while wanted.next_if(|wanted| *wanted == first).is_some() {
-                        let key_values = row.split_off(columns.len());
+                        let value = |column: &usize| all.iter().position(|at| at == column).map(|slot| &row[slot]);
                         let named: IndexMap<String, Option<String>> = key
                             .iter()
-                            .zip(&key_values)
-                            .filter(|(_, value)| !value.is_null())
+                            .filter_map(|column| Some((column, value(column).filter(|value| !value.is_null())?)))
                             .map(|(column, value)| (definition.columns[*column].name.clone(), text(value)))
                             .collect();
                         let place =
                             self.export.source.place(record.ordinal, record.label, record.offset, String::new()).ok();
-                        found.push(Named { key: named, values: row.clone(), place });
-                        row.extend(key_values);
+                        found.push(Named { key: named, values: row[..columns.len()].to_vec(), place });
                     }
                     first += 1;
                 }

@@ -1,7 +1,7 @@
 //! `[[check]]`: rules in their long form.
 
 use relink_model::config::{CheckConfig, ConfigError, NoLines, NullLeft, Rounding, RuleKind, SqlText};
-use relink_model::{Relation, RelationId};
+use relink_model::{Column, Relation, RelationId, TypeKind};
 use relink_rules::expression::{AmountBy, Bound, Path, Sum, Tolerance, parse_amount_by, parse_sum, parse_tolerance};
 use relink_rules::{Part, decimal};
 
@@ -380,7 +380,10 @@ impl<'a> Entry<'a> {
         let (left_content, right_content) = pairs("columns", &content)?;
         let names = |id| Names::new(self.planning, id, "", "");
         let side = |at: usize, key, content| -> Result<SameSide, Stop> {
-            Ok(SameSide { relation: ids[at], key, content, filter: self.filter(names(ids[at]))? })
+            let is_json =
+                |(index, column): (usize, &Column)| (column.data_type.kind == TypeKind::Json).then_some(index);
+            let documents = relations[at].columns.iter().enumerate().filter_map(is_json).collect();
+            Ok(SameSide { relation: ids[at], key, content, documents, filter: self.filter(names(ids[at]))? })
         };
         let sides = [side(0, left_key, left_content)?, side(1, right_key, right_content)?];
         let test = SameTest { sides, names: relations.map(|relation| relation.name.to_string()) };

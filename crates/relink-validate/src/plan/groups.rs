@@ -113,6 +113,8 @@ pub(super) fn total_check(planning: &Planning<'_>, names: Names<'_>, rule: Total
     number(planning, header, total)?;
     let amount = lines.amount(&rule.sum.amount, rule.text)?;
     let filter = rule.filter.as_ref().map(|filter| lines.condition(filter, rule.text)).transpose()?;
+    // A line that counts as deleted is no part of the sum.
+    let filter = both(filter, live_filter(planning, lines_id));
     let by_names: Vec<String> = by.iter().map(|(_, column)| column.name.clone()).collect();
     let header_key = header_key(header, line_relation, &by_names)?;
     let (mut left_key, mut right_key) = (Vec::new(), Vec::new());
@@ -124,7 +126,7 @@ pub(super) fn total_check(planning: &Planning<'_>, names: Names<'_>, rule: Total
         right_key.push(there);
     }
     let (other, other_digits, elsewhere) = rounded_elsewhere(&amount, rule.sum.digits);
-    let plain = rule.filter.is_none()
+    let plain = filter.is_none()
         && rule.headers.is_none()
         && live_filter(planning, names.id).is_none()
         && rule.sum.digits.is_none()
@@ -318,7 +320,8 @@ pub(super) fn fresh(planning: &Planning<'_>, names: Names<'_>, text: &str) -> Re
     let (column, seconds) = parse_fresh(text)?;
     let (index, _) = names.named(&column)?;
     let relation = names.relation();
-    let test = FreshTest { relation: names.id, column: index, seconds, filter: live_filter(planning, names.id) };
+    let (timezone, filter) = (planning.config.run.timezone.clone(), live_filter(planning, names.id));
+    let test = FreshTest { relation: names.id, column: index, seconds, timezone, filter };
     let name = format!("fresh:{}.{column}", relation.name);
     let mut check = Check::of(name, CheckKind::Fresh, relation, &[column], Test::Fresh(test));
     check.message = format!("there is no row so recent: {}", text.trim());

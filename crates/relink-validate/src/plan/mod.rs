@@ -225,9 +225,7 @@ fn planned(planning: &Planning<'_>) -> Result<Vec<Check>, Vec<ConfigError>> {
         let table = Table { id, name, config: table };
         let (checks, mut found) = of_table(planning, table);
         if table.config.if_exists {
-            found.retain(|error| {
-                !matches!(error, ConfigError::UnknownColumn { .. } | ConfigError::UnknownTargetColumn { .. })
-            });
+            found.retain(|error| !error.is_of_a_name());
         }
         errors.append(&mut found);
         rules.entry(id).or_default().extend(checks);

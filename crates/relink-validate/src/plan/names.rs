@@ -11,9 +11,12 @@ use super::Planning;
 
 /// A table that does not exist.
 pub(crate) fn unknown_table(catalog: &Catalog, name: &str) -> ConfigError {
+    ConfigError::UnknownTable { table: name.to_owned(), nearest: nearest_table(catalog, name) }
+}
+
+fn nearest_table(catalog: &Catalog, name: &str) -> Option<String> {
     let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
-    let nearest = suggest::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
-    ConfigError::UnknownTable { table: name.to_owned(), nearest }
+    suggest::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// What is wrong with a text of a rule, before it is known whose text it is.
@@ -68,7 +71,11 @@ impl<'a> Names<'a> {
         };
         let written = path.join(".");
         let found = self.catalog.id(&name).or_else(|| self.catalog.find(&written));
-        found.ok_or_else(|| Mistake::Unknown(unknown_table(self.catalog, &written)))
+        found.ok_or_else(|| {
+            let (table, key) = (self.table.to_owned(), self.key.to_owned());
+            let nearest = nearest_table(self.catalog, &written);
+            Mistake::Unknown(ConfigError::UnknownTarget { table, key, target: written, nearest })
+        })
     }
 
     /// The column of a path: its own, or one that this relation's name stands before.

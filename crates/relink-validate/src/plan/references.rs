@@ -102,7 +102,7 @@ pub(super) fn check(
         matching,
         dead: false,
         key: None,
-        by_letter: false,
+        by_letter: !rule.alike.is_empty(),
     };
     let referenced = &planning.catalog.relation(target).name;
     let named = format!("ref:{}", columns_id(&relation.name, &columns));

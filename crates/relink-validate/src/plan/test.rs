@@ -95,11 +95,11 @@ impl Judge {
     /// The last moment that passes, or the first.
     pub(crate) fn deadline(&self, now: Timestamp) -> Option<Deadline> {
         let Self::Moment { slack_seconds, future, timezone, .. } = self else { return None };
-        let slack = if *future { -slack_seconds } else { *slack_seconds };
-        let instant = now.checked_add(jiff::SignedDuration::from_secs(slack)).unwrap_or(Timestamp::MAX);
-        // A zone was checked when the plan was made.
-        let zone = timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
-        Some(Deadline::of(instant, zone.as_ref()))
+        let timezone = timezone.as_deref();
+        Some(match future {
+            true => deadline(now, -slack_seconds, timezone, Deadline::ahead),
+            false => deadline(now, *slack_seconds, timezone, Deadline::of),
+        })
     }
 }
 
@@ -401,8 +401,32 @@ pub struct FreshTest {
     pub column: usize,
     /// How long before now the latest may lie.
     pub seconds: i64,
+    /// The zone of readings without one.
+    pub timezone: Option<String>,
     /// Which rows count.
     pub filter: Option<Bound>,
+}
+
+impl FreshTest {
+    /// The last moment that counts: what lies in the future says nothing of when rows were last made.
+    pub(crate) fn deadline(&self, now: Timestamp) -> Deadline {
+        deadline(now, SLACK_SECONDS, self.timezone.as_deref(), Deadline::of)
+    }
+}
+
+/// Clocks of different machines differ: so much beyond now still passes where a rule says nothing.
+pub(crate) const SLACK_SECONDS: i64 = 5 * 60;
+
+/// So long after now, in a zone that was checked when the plan was made.
+fn deadline(
+    now: Timestamp,
+    slack_seconds: i64,
+    timezone: Option<&str>,
+    of: fn(Timestamp, Option<&TimeZone>) -> Deadline,
+) -> Deadline {
+    let instant = now.checked_add(jiff::SignedDuration::from_secs(slack_seconds)).unwrap_or(Timestamp::MAX);
+    let zone = timezone.and_then(|name| TimeZone::get(name).ok());
+    of(instant, zone.as_ref())
 }
 
 /// One of two tables that are compared.
@@ -414,6 +438,8 @@ pub struct SameSide {
     pub key: Vec<Part>,
     /// What is compared.
     pub content: Vec<Part>,
+    /// Columns of JSON documents, which are compared by what they say.
+    pub documents: Vec<usize>,
     /// Which rows count.
     pub filter: Option<Bound>,
 }

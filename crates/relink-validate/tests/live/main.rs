@@ -2,15 +2,25 @@
 //! they show; those of a server are skipped, visibly, where none is named.
 
 mod conditions;
+mod counts_and_freshness;
 mod differential;
+mod domains;
+mod exports;
+mod folds;
 mod inference;
 mod keys;
+mod ledgers;
+mod living_with;
+mod long_totals;
 mod plans;
 mod polymorphic;
 mod ranges_and_dates;
 mod references;
 mod rows;
 mod runs;
+mod soft_deletes;
+mod spans_and_trees;
 mod stocktake;
+mod tables;
 mod totals;
 mod validated;

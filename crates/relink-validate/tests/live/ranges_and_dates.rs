@@ -197,7 +197,7 @@ async fn a_rule_that_names_what_does_not_exist_or_does_not_parse_is_an_error_wit
         texts(errors("[run]\ntimezone = \"Mars\"\n[table.orders]\ntotals = [\"total = sum(line.x) by o\", \"total = avg(a)\"]").await),
         [
             "[run] timezone: \"Mars\" is no known time zone (an IANA name such as \"Europe/Paris\")",
-            "[table.line]: the database has no such table",
+            "[table.orders] totals: the database has no table \"line\"",
             "[table.orders] totals: \"total = avg(a)\": expected \"sum\" at character 9",
         ]
     );
