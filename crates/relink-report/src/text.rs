@@ -227,7 +227,7 @@ fn ending(report: &Report, width: Option<usize>, paint: Paint) -> String {
         let counts =
             [(found.used.len(), "used"), (found.rejected.len(), "rejected"), (found.ambiguous.len(), "ambiguous")];
         let counts: Vec<String> = counts.iter().map(|(count, word)| format!("{count} {word}")).collect();
-        wrapped(&mut text, "guessed ", "        ", &format!("{} (relink rules suggest)", counts.join(", ")), width);
+        wrapped(&mut text, "inferred: ", "        ", &format!("{} (relink rules suggest)", counts.join(", ")), width);
     }
     let _ = writeln!(text, "{}", words::totals(report));
     text
