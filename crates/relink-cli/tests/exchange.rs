@@ -334,7 +334,7 @@ fn profiles_of_ones_own_are_read_beside_the_configuration_and_used() {
 #[test]
 fn the_published_schemas_are_those_of_the_program() {
     let exchange = Exchange::new();
-    for contract in ["config", "profile", "restore-report", "validation-report"] {
+    for contract in ["baseline", "config", "profile", "restore-report", "validation-report"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{contract}.schema.json"));
         let published = fs::read_to_string(&path).expect("schemas/ holds it");
         let current = exchange.relink(&["schema", contract]).stdout();
