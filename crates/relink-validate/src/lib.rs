@@ -25,4 +25,4 @@ pub use report::{
     Allowance, BaselineState, CheckResult, Frequent, Occurred, REPORT_VERSION, Report, RowCounts, RulePlace, RunFacts,
     Sample, Status, Summary, Target, Threshold,
 };
-pub use since::{restrict, since_column};
+pub use since::{made_columns, restrict, since_column};

@@ -11,6 +11,22 @@ use crate::plan::{Check, Planning, condition_of};
 const USUAL: [&str; 8] =
     ["updated_at", "modified_at", "updated", "modified", "created_at", "created", "inserted_at", "created_on"];
 
+/// By relation: the column that says when a row was made, where there is one.
+pub fn made_columns(catalog: &Catalog, config: &Config) -> Vec<(RelationId, usize)> {
+    const MADE: [&str; 7] =
+        ["created_at", "created", "inserted_at", "created_on", "date_joined", "ordered_at", "updated_at"];
+    let column = |(id, relation): (RelationId, &Relation)| {
+        let configured = config.table.iter().find(|(name, _)| catalog.find(name) == Some(id));
+        let configured = configured.and_then(|(_, table)| table.since.as_deref());
+        let dated = |name: &str| {
+            let (index, column) = relation.column(name)?;
+            matches!(column.data_type.kind, TypeKind::Date | TypeKind::Timestamp { .. }).then_some((id, index))
+        };
+        configured.into_iter().chain(MADE).find_map(dated)
+    };
+    catalog.iter().filter_map(column).collect()
+}
+
 /// The column by which rows of a relation are told old from new.
 pub fn since_column(catalog: &Catalog, config: &Config, id: RelationId) -> Option<usize> {
     let relation = catalog.relation(id);

@@ -140,6 +140,7 @@ async fn database(
     }
     let chosen = chosen(&checks, &catalog, config, arguments)?;
     let mut events = |event| show(progress, &event);
+    let options = &Options { made: relink_validate::made_columns(&catalog, config), ..options.clone() };
     let mut report = relink_validate::run(connection.as_mut(), &catalog, &chosen, options, &mut events).await?;
     if let Some(guesses) = &guesses {
         guesses.judge(&mut report);
@@ -174,6 +175,7 @@ async fn export(
     let chosen = chosen(&checks, &catalog, config, arguments)?;
     let catalog = Arc::new(catalog);
     let profiles = configuration::profiles(config)?;
+    let options = &Options { made: relink_validate::made_columns(&catalog, config), ..options.clone() };
     let export = Export { source: &source, index: &index, schema: &schema };
     let mut events = |event| show(progress, &event);
     let mut report = relink_validate::run_export(export, &catalog, config, &profiles, &chosen, options, &mut events)

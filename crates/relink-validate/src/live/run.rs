@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use relink_db::{Connection, DbError, DbErrorKind, Dialect};
-use relink_model::{Catalog, Relation, RelationId, Value};
+use relink_model::{Catalog, Column, Relation, RelationId, TypeKind, Value};
 use relink_rules::expression::Moment;
 
 use super::compile::{Census, Compiled, Compiler, Probe};
@@ -24,7 +24,7 @@ use crate::judge::{self, Memory, Named, Outcome, RowSource, Setting};
 use crate::plan::test::{RowTest, Test};
 use crate::plan::{Check, fits};
 use crate::report::{
-    CheckResult, Frequent, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary, Target,
+    CheckResult, Frequent, Occurred, REPORT_VERSION, Report, RowCounts, RunFacts, Sample, Status, Summary, Target,
 };
 
 /// Conditions counted by one scan at most; every database takes far more result columns than twice this.
@@ -53,6 +53,8 @@ pub struct Options {
     pub memory: usize,
     /// The folder for temporary files.
     pub temporary: PathBuf,
+    /// By relation: the column that says when a row was made, by which a report tells old scars from what still happens.
+    pub made: Vec<(RelationId, usize)>,
     /// Checks, by patterns of their ids, of which up to 10,000 failing rows are named: those that a baseline or a suppression tells apart.
     pub exhaustive: Vec<String>,
     /// How long each check may take.
@@ -70,6 +72,7 @@ impl Options {
             timezone: None,
             memory: 64 << 20,
             temporary,
+            made: Vec::new(),
             exhaustive: Vec::new(),
             timeout: None,
         }
@@ -77,6 +80,12 @@ impl Options {
 
     pub(crate) fn moment(&self) -> Moment {
         Moment::of(self.now, zone(self.timezone.as_deref()))
+    }
+
+    /// The column that says when rows of a check's relation were made.
+    pub(crate) fn made_of(&self, catalog: &Catalog, check: &Check) -> Option<usize> {
+        let relation = catalog.id(&check.relation)?;
+        self.made.iter().find(|(of, _)| *of == relation).map(|(_, column)| *column)
     }
 
     /// Failing rows of a check to name.
@@ -128,6 +137,8 @@ pub(crate) struct Found {
     pub(crate) frequent: Vec<Frequent>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) notes: Vec<String>,
+    /// When the failing rows were made.
+    pub(crate) occurred: Option<Occurred>,
     /// The sum of all differences.
     pub(crate) difference: Option<String>,
     /// Distinct keys among the rows judged.
@@ -302,7 +313,10 @@ async fn pass(
     let mut found = Vec::with_capacity(checks.len());
     for ((check, outcome), feeds) in checks.iter().zip(outcomes).zip(&feeds) {
         let shown = match outcome {
-            Ok(outcome) => show(&mut source, catalog, check, outcome, feeds).await,
+            Ok(outcome) => {
+                let made = options.made_of(catalog, check);
+                show(&mut source, catalog, check, outcome, feeds, made).await
+            }
             Err(trouble) => Err(trouble),
         };
         found.push(shown.map_err(DbError::from));
@@ -324,7 +338,9 @@ pub(crate) async fn show<S: RowSource>(
     check: &Check,
     outcome: Outcome,
     feeds: &[judge::Feed],
+    made: Option<usize>,
 ) -> Result<Found, S::Trouble> {
+    let all_named = outcome.wrong.len() as u64 == outcome.failed;
     let mut found = Found {
         failed: outcome.failed,
         failed_distinct: outcome.failed_distinct,
@@ -352,6 +368,11 @@ pub(crate) async fn show<S: RowSource>(
                 samples.push((*place, shown(relation, &columns, wrong, named)));
             }
         }
+        if let (0, Some(made), true) = (number, made.filter(|_| all_named), !ordinals.is_empty()) {
+            let rows = source.fetch(feed.relation, &[made], &ordinals).await?;
+            let moments = rows.iter().filter_map(|named| named.values.first()).filter(|value| !value.is_null());
+            found.occurred = between(&relation.columns[made].name, moments);
+        }
         if number == 0 && !outcome.frequent.is_empty() {
             let mut frequent = outcome.frequent.clone();
             frequent.sort_unstable();
@@ -369,6 +390,36 @@ pub(crate) async fn show<S: RowSource>(
     samples.sort_by_key(|(place, _)| *place);
     found.samples = samples.into_iter().map(|(_, sample)| sample).collect();
     Ok(found)
+}
+
+/// The first and the last of these moments. Their text sorts as they do: databases and exports write dates year first.
+fn between<'v>(column: &str, moments: impl Iterator<Item = &'v Value>) -> Option<Occurred> {
+    let texts: Vec<String> = moments.map(ToString::to_string).collect();
+    let (first, last) = (texts.iter().min()?.clone(), texts.iter().max()?.clone());
+    Some(Occurred { column: column.to_owned(), first, last })
+}
+
+/// When the rows were made that a query selects: its first and its last by a column of dates.
+async fn occurred(
+    connection: &mut dyn Connection,
+    column: &Column,
+    alias: &str,
+    from: &str,
+    condition: &str,
+) -> Result<Option<Occurred>, DbError> {
+    if !matches!(column.data_type.kind, TypeKind::Date | TypeKind::Timestamp { .. }) {
+        return Ok(None);
+    }
+    let name = super::sql::qualified(connection.dialect(), alias, &column.name);
+    let read = connection.dialect().read_expression(alias, column);
+    let mut ends = Vec::new();
+    for direction in ["ASC", "DESC"] {
+        let sql = format!(
+            "SELECT {read} {from} WHERE ({condition}) AND {name} IS NOT NULL ORDER BY {name} {direction} LIMIT 1"
+        );
+        ends.extend(connection.query(&sql, &[]).await?.into_iter().flatten());
+    }
+    Ok(between(&column.name, ends.iter()))
 }
 
 fn shown(relation: &Relation, columns: &[usize], wrong: &judge::Wrong, named: Named) -> Sample {
@@ -500,14 +551,29 @@ async fn probe(
                 let distinct = format!("SELECT COUNT(DISTINCT {column}) FROM {from} WHERE {fails}");
                 failed_distinct = count(connection, &distinct, &[]).await?;
             }
+            let made = options.made_of(catalog, check).map(|made| &relation.columns[made]);
+            let occurred = match made {
+                Some(column) => occurred(connection, column, "", &format!("FROM {from}"), &fails).await?,
+                None => None,
+            };
             Ok(Found {
+                occurred,
                 failed: counted.failed,
                 failed_distinct,
                 samples: samples(connection, shown, &sql, &[], options.rows_of(check)).await?,
                 ..Found::default()
             })
         }
-        Probe::Orphans(probe) => orphans::run(connection, probe, options.rows_of(check)).await,
+        Probe::Orphans(probe) => {
+            let mut found = orphans::run(connection, probe, options.rows_of(check)).await?;
+            let made = options.made_of(catalog, check).zip(catalog.id(&check.relation));
+            let body = one.compiled.sql.as_deref().and_then(|sql| sql.strip_prefix("SELECT c.* ")?.split_once(" WHERE "));
+            if let (Some((made, relation)), Some((from, condition)), true) = (made, body, found.failed > 0) {
+                let column = &catalog.relation(relation).columns[made];
+                found.occurred = occurred(connection, column, "c", from, condition).await?;
+            }
+            Ok(found)
+        }
         Probe::Duplicates(probe) => duplicates::run(connection, probe, options.rows_of(check)).await,
         Probe::Total(probe) => total::run(connection, probe, options.rows_of(check)).await,
         Probe::Sql(sql) => own_sql(connection, check, sql, options.rows_of(check)).await,
@@ -615,6 +681,7 @@ pub(crate) fn finish(result: &mut CheckResult, check: &Check, found: Found, tota
     result.samples = found.samples;
     result.notes = found.notes;
     result.difference = found.difference;
+    result.occurred = found.occurred;
     result.judged_distinct = found.judged_distinct;
 }
 

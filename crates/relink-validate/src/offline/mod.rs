@@ -139,7 +139,8 @@ pub async fn run_export(
     let share = begun_at.elapsed() / u32::try_from(made.len().max(1)).unwrap_or(u32::MAX);
     for ((check, outcome), feeds) in made.into_iter().zip(outcomes).zip(&feeds) {
         events(Event::Started { id: check.id.clone() });
-        let result = result(&mut records, catalog, check, outcome, feeds, share).await;
+        let made = options.made_of(catalog, check);
+        let result = result(&mut records, catalog, check, outcome, feeds, (share, made)).await;
         events(Event::Finished { id: result.id.clone(), status: result.status, failed: result.counts.failed });
         report.checks.push(result);
     }
@@ -178,7 +179,7 @@ async fn result(
     check: &Check,
     outcome: Result<Outcome, Trouble>,
     feeds: &[Feed],
-    share: Duration,
+    (share, made): (Duration, Option<usize>),
 ) -> CheckResult {
     let mut result = begun(check);
     result.duration_ms = u64::try_from(share.as_millis()).unwrap_or(u64::MAX);
@@ -193,7 +194,7 @@ async fn result(
         return result;
     }
     let found = match outcome {
-        Ok(outcome) => show(records, catalog, check, outcome, feeds).await,
+        Ok(outcome) => show(records, catalog, check, outcome, feeds, made).await,
         Err(trouble) => Err(trouble),
     };
     match found {

@@ -27,6 +27,10 @@ pub(crate) fn plan(planning: &Planning<'_>, relation: &Relation, checks: &mut Ve
             untrusted(format!("check:{}.{name}", relation.name), &[], format!("the CHECK {name} is {words}"), VALIDATE);
         }
     }
+    if let Some(engine) = relation.storage_engine.as_ref().filter(|_| !relation.is_transactional()) {
+        let message = format!("{engine} keeps no foreign keys and no transactions: rows may change while they are measured");
+        untrusted(format!("engine:{}", relation.name), &[], message, "ALTER TABLE ... ENGINE = InnoDB");
+    }
     for trigger in relation.triggers.iter().filter(|trigger| !trigger.enabled) {
         let message = format!("the trigger {} is disabled", trigger.name);
         untrusted(format!("trigger:{}.{}", relation.name, trigger.name), &[], message, "enable it, or drop it");
