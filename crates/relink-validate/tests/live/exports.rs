@@ -170,7 +170,7 @@ async fn everything() -> (String, Catalog, &'static str) {
         [[check]]\nid = \"balance\"\nkind = \"balance\"\non = \"c\"\nsum = \"amount\"\nper = [\"p\"]
         [[check]]\nid = \"same\"\nkind = \"same\"\nleft = \"p\"\nright = \"k\"";
     let row = |n: u64| {
-        let parent = if n % 50 == 0 { n + 1 } else { n - 1 };
+        let parent = if n.is_multiple_of(50) { n + 1 } else { n - 1 };
         format!("{{\"id\": {n}, \"name\": \"Name {}\", \"total\": {}.10, \"parent\": {parent}}}", n - n / 97, n % 7)
     };
     let p: Vec<String> = (1..=400).map(row).collect();
@@ -180,7 +180,7 @@ async fn everything() -> (String, Catalog, &'static str) {
             n / 2 + n / 333,
             n % 7,
             n % 13,
-            n + 1 + 800 * u64::from(n % 100 == 0)
+            n + 1 + 800 * u64::from(n.is_multiple_of(100))
         )
     };
     let c: Vec<String> = (1..=800).map(child).collect();
