@@ -567,7 +567,8 @@ async fn probe(
         Probe::Orphans(probe) => {
             let mut found = orphans::run(connection, probe, options.rows_of(check)).await?;
             let made = options.made_of(catalog, check).zip(catalog.id(&check.relation));
-            let body = one.compiled.sql.as_deref().and_then(|sql| sql.strip_prefix("SELECT c.* ")?.split_once(" WHERE "));
+            let body =
+                one.compiled.sql.as_deref().and_then(|sql| sql.strip_prefix("SELECT c.* ")?.split_once(" WHERE "));
             if let (Some((made, relation)), Some((from, condition)), true) = (made, body, found.failed > 0) {
                 let column = &catalog.relation(relation).columns[made];
                 found.occurred = occurred(connection, column, "c", from, condition).await?;

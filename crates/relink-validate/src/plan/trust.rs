@@ -28,7 +28,8 @@ pub(crate) fn plan(planning: &Planning<'_>, relation: &Relation, checks: &mut Ve
         }
     }
     if let Some(engine) = relation.storage_engine.as_ref().filter(|_| !relation.is_transactional()) {
-        let message = format!("{engine} keeps no foreign keys and no transactions: rows may change while they are measured");
+        let message =
+            format!("{engine} keeps no foreign keys and no transactions: rows may change while they are measured");
         untrusted(format!("engine:{}", relation.name), &[], message, "ALTER TABLE ... ENGINE = InnoDB");
     }
     for trigger in relation.triggers.iter().filter(|trigger| !trigger.enabled) {

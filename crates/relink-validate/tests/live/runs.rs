@@ -132,3 +132,46 @@ async fn a_relation_that_may_not_be_read_is_not_a_relation_without_findings() {
     assert_eq!(denied.status, Status::Error);
     assert!(denied.why.as_deref().is_some_and(|why| why.contains("permission denied")), "{:?}", denied.why);
 }
+
+#[tokio::test]
+async fn the_report_says_when_failing_rows_were_made() {
+    for database in TestDatabase::each("validate_occurred") {
+        database.run(
+            "CREATE TABLE p (id int PRIMARY KEY);
+             CREATE TABLE c (id int PRIMARY KEY, p_id int, q int, name varchar(20), created_at timestamp NULL);
+             INSERT INTO c VALUES (1, 5, -1, 'a', '2026-10-02 10:00:00'), (2, 6, 1, 'A', '2026-11-19 11:30:00'), (3, 7, -2, 'b', NULL),
+                (4, NULL, 3, 'x', '2026-12-01 00:00:00');",
+        );
+        let url: DatabaseUrl = database.url().parse().expect("a URL");
+        let mut connection = relink_db::connect(&url, Access::ReadOnly).await.expect("connects");
+        let mut catalog = connection.introspect().await.expect("introspects");
+        let config = "[table.c]\nrefs = [\"p_id -> p.id\"]\nmin = { q = 0 }\nunique = [\"ci(name)\"]";
+        let config: Config = toml::from_str(config).expect("a configuration");
+        config.add_virtual_references(&mut catalog).expect("resolves");
+        let checks = plan(&catalog, &config, connection.dialect()).expect("plans");
+        connection.begin(TransactionKind::Snapshot).await.expect("begins");
+        let options = Options { made: relink_validate::made_columns(&catalog, &config), ..options() };
+        let report = run(&mut *connection, &catalog, &checks, &options, &mut |_| {}).await.expect("runs");
+        for (id, first, last) in [
+            ("ref:c.p_id", "2026-10-02 10:00:00", "2026-11-19 11:30:00"),
+            ("min:c.q", "2026-10-02 10:00:00", "2026-10-02 10:00:00"),
+            ("unique:c.ci(name)", "2026-10-02 10:00:00", "2026-11-19 11:30:00"),
+        ] {
+            let occurred = check(&report, id).occurred.as_ref();
+            let occurred = occurred.unwrap_or_else(|| panic!("{} {id}", database.dialect()));
+            assert_eq!(occurred.column, "created_at");
+            assert!(
+                occurred.first.starts_with(first) && occurred.last.starts_with(last),
+                "{} {id}: {occurred:?}",
+                database.dialect()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_storage_engine_without_foreign_keys_is_not_trusted() {
+    let Some(database) = TestDatabase::mysql("validate_engine") else { return };
+    database.run("CREATE TABLE loose (id int PRIMARY KEY) ENGINE = MyISAM; CREATE TABLE kept (id int PRIMARY KEY);");
+    assert_eq!(troubles(&validate(&database, "").await), ["trust:engine:loose"]);
+}

@@ -94,3 +94,33 @@ fn similar(dialect: &str, found: &BTreeMap<String, (u64, Keys)>, wanted: &BTreeM
         assert_eq!(found.get(id), wanted.get(id), "{id} on {dialect}: found, wanted");
     }
 }
+
+#[tokio::test]
+async fn the_checks_of_a_stocktake_take_fewer_than_thirty_lines_and_find_all_kinds_of_damage() {
+    let rules = sample("checks.toml");
+    assert!(rules.lines().count() < 30 + usize::from(rules.ends_with("\n\n")), "{} lines", rules.lines().count());
+    for database in TestDatabase::each("validate_stocktake_checks") {
+        create(&database);
+        assert_eq!(troubles(&validate(&database, &rules).await), [""; 0], "{}", database.dialect());
+        database.run(
+            "UPDATE auth_user SET username = 'ÄNNE' WHERE id = 1;
+             UPDATE auth_user SET username = ' änne' WHERE id = 2;
+             UPDATE stocktake_item SET name = 'Blue  Box', category_id = 1, supplier_id = 1 WHERE id = 1;
+             UPDATE stocktake_item SET name = 'blue box ', category_id = 1, supplier_id = 1 WHERE id = 2;
+             UPDATE stocktake_item SET cost = -1, created_at = '2026-07-01 00:00:00' WHERE id = 3;
+             UPDATE stocktake_order SET deliver_to = 'NOWHERE' WHERE id = 1;
+             UPDATE stocktake_order SET total = 12345.67 WHERE id = 2;",
+        );
+        let report = validate(&database, &rules).await;
+        let expected = [
+            "unique:auth_user.ci(trim(username))",
+            "unique:stocktake_item(ci(squash(name)),category_id,supplier_id)",
+            "min:stocktake_item.cost",
+            "past:stocktake_item.created_at",
+            "ref:stocktake_order.deliver_to",
+            "total:stocktake_order.total",
+        ];
+        let found: BTreeSet<&str> = troubles(&report).into_iter().collect();
+        assert_eq!(found, BTreeSet::from(expected), "{}", database.dialect());
+    }
+}
