@@ -7,10 +7,13 @@ use std::{
 
 use relink_model::{RelationId, Value};
 use relink_records::content_type_label;
-use relink_rules::Part;
+use relink_rules::{
+    Part,
+    expression::{Fault, Moment},
+};
 
 use super::{
-    Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, key_of,
+    Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, hash, key_of,
     log::{Key, Log},
 };
 use crate::plan::test::PolymorphicTest;
@@ -77,6 +80,26 @@ impl Polymorphics {
     }
 }
 
+/// The key of an id. A UUID is one with its hyphens and without: where a database has no type for it, applications keep its digits alone.
+fn id_key(part: &Part, row: View<'_>, at: &Moment) -> Result<KeyOf, Fault> {
+    let Part::Column { index, .. } = part else { return key_of(std::slice::from_ref(part), row, at) };
+    let Some(digits) = uuid_digits(row.get(*index)) else { return key_of(std::slice::from_ref(part), row, at) };
+    let plain = Value::Text(digits);
+    let mut bytes = Vec::new();
+    part.write(at, &|_| &plain, &mut bytes)?;
+    Ok(KeyOf::Whole(hash(&bytes)))
+}
+
+/// The digits of a UUID; `None` for what is none.
+fn uuid_digits(value: &Value) -> Option<String> {
+    let Value::Text(text) = value else { return None };
+    let digits: String = text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
+    let hyphens = text.len() - digits.len();
+    let is_uuid =
+        digits.len() == 32 && matches!(hyphens, 0 | 4) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_uuid.then_some(digits)
+}
+
 impl Evaluator for Polymorphics {
     fn feeds(&self) -> Vec<Feed> {
         let test = &self.test;
@@ -103,7 +126,7 @@ impl Evaluator for Polymorphics {
         let (test, at) = (&self.test, &self.setting.at);
         if feed == REFERENCES {
             let of = row.get(test.type_column);
-            let id = key_of(std::slice::from_ref(&test.id_part), row, at);
+            let id = id_key(&test.id_part, row, at);
             match (of, id) {
                 _ if !concerns(test.filter.as_ref(), row, at) => notes.not_judged += 1,
                 // Without an id it refers to nothing, whatever type it states.
@@ -121,7 +144,9 @@ impl Evaluator for Polymorphics {
             return;
         }
         let (_, parts) = &self.chosen[feed - self.first_target()];
-        if let Ok(KeyOf::Whole(hash)) = key_of(parts, row, at) {
+        if let Some(part) = parts.first()
+            && let Ok(KeyOf::Whole(hash)) = id_key(part, row, at)
+        {
             notes.keys.push(Key { hash, side: 0, ordinal });
         }
     }

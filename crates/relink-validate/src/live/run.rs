@@ -193,7 +193,10 @@ pub async fn run(
     let mut running: Vec<Running<'_>> = checks.iter().filter(wanted).map(start).collect();
     events(Event::Planned { checks: running.len() });
     let (mut relations, mut rows) = (0, 0);
-    connection.set_statement_timeout(options.timeout).await?;
+    // Without a limit of its own a run leaves the one that the server or the role has.
+    if options.timeout.is_some() {
+        connection.set_statement_timeout(options.timeout).await?;
+    }
     for of_relation in running.chunk_by_mut(|one, other| one.check.relation == other.check.relation) {
         let mut largest = 0;
         for batch in of_relation.chunks_mut(CONDITIONS_MAX) {
@@ -217,7 +220,9 @@ pub async fn run(
         rows += largest;
     }
     read(connection, catalog, &mut running, options, events).await?;
-    connection.set_statement_timeout(None).await?;
+    if options.timeout.is_some() {
+        connection.set_statement_timeout(None).await?;
+    }
     let results: Vec<CheckResult> = running.into_iter().map(result).collect();
     Ok(Report {
         version: REPORT_VERSION,

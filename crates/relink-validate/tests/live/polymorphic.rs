@@ -62,3 +62,19 @@ async fn content_types_name_the_tables_of_django() {
         assert_eq!(rows, ["id=2", "id=3"], "{}", database.dialect());
     }
 }
+
+#[tokio::test]
+async fn a_uuid_is_one_with_its_hyphens_and_without() {
+    for database in TestDatabase::each("validate_polymorphic_uuids") {
+        database.run(
+            "CREATE TABLE items (id char(32) PRIMARY KEY);
+             CREATE TABLE notes (id int PRIMARY KEY, about_type varchar(20), about_id varchar(40));
+             INSERT INTO items VALUES ('feed0000000040008000000000000000');
+             INSERT INTO notes VALUES (1, 'Item', 'feed0000-0000-4000-8000-000000000000'), (2, 'Item', 'FEED0000000040008000000000000000'),
+                (3, 'Item', 'feed0000-0000-4000-8000-000000000001'), (4, 'Item', 'feed');",
+        );
+        let config = "[table.notes]\ngeneric = [{ type = \"about_type\", id = \"about_id\" }]";
+        let report = validate(&database, config).await;
+        assert_eq!(counts(&report, "poly:notes(about_type,about_id)").0, 2, "{}", database.dialect());
+    }
+}
