@@ -85,6 +85,8 @@ def row_files(tables, folder):
     """One file of JSON Lines for each table of a table map."""
     folder.mkdir(exist_ok=True)
     content = json.loads(tables.read_text(), parse_float=str)
+    # The tables may stand beside metadata, one level down.
+    content = next((part for part in content.values() if isinstance(part, dict) and any(isinstance(rows, list) for rows in part.values())), content)
     for name, rows in content.items():
         if isinstance(rows, list):
             with (folder / f"{name}.jsonl").open("w") as file:
@@ -149,7 +151,7 @@ def benchmark(built, work, arguments):
         run(["psql", "-q", "-d", url, "-c", "DROP DATABASE IF EXISTS relink_bench", "-c", "CREATE DATABASE relink_bench"])
         own = url.rsplit("/", 1)[0] + "/relink_bench"
         run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", own, "-f", schema / "postgres.sql"], stdout=subprocess.DEVNULL)
-        run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", own, "-f", "load.postgres.sql"], cwd=work / "csv")
+        run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", own, "-f", "load.postgres.sql"], cwd=work / "csv", stdout=subprocess.DEVNULL)
         run(["psql", "-q", "-d", own, "-c", "VACUUM ANALYZE"])
         script = work / "postgres-checks.sql"
         script.write_text(";\n".join(queries("exists")) + ";\n")
@@ -168,7 +170,7 @@ def benchmark(built, work, arguments):
     code += [f"assert c.execute({query!r}).fetchone()[0] == 0" for query in casts]
     program = work / "duckdb-checks.py"
     program.write_text("\n".join(code) + "\n")
-    export = f"{built / 'relink'} validate {work / 'rows'} --schema {schema / 'sqlite.sql'} {rules} {only}"
+    export = f"{built / 'relink'} validate {work / 'rows'} --from row-files --schema {schema / 'sqlite.sql'} {rules} {only}"
     measure("export", [("DuckDB", f"{environment / 'bin/python'} {program}"), ("relink", export)], arguments.rounds, work)
 
 
