@@ -170,7 +170,7 @@ def benchmark(built, work, arguments):
     code += [f"assert c.execute({query!r}).fetchone()[0] == 0" for query in casts]
     program = work / "duckdb-checks.py"
     program.write_text("\n".join(code) + "\n")
-    export = f"{built / 'relink'} validate {work / 'rows'} --from row-files --schema {schema / 'sqlite.sql'} {rules} {only}"
+    export = f"{built / 'relink'} validate {work / 'rows'} --schema {schema / 'sqlite.sql'} {rules} {only}"
     measure("export", [("DuckDB", f"{environment / 'bin/python'} {program}"), ("relink", export)], arguments.rounds, work)
 
 

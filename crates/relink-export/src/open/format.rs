@@ -155,6 +155,7 @@ fn array(cursor: &mut Cursor<'_>) -> Result<Look, Fault> {
 fn object(cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
     let mut model = false;
     let mut more = false;
+    let mut other = false;
     cursor.window.consume(1);
     loop {
         let member = next_member(cursor);
@@ -167,7 +168,7 @@ fn object(cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
             (Key::Model, JsonKind::String) => model = true,
             (Key::Fields, JsonKind::Object) | (Key::Pk, _) => more = true,
             (Key::Ignored, _) => {}
-            (Key::Other, kind) if !matches!(kind, JsonKind::Array | JsonKind::Object) => {}
+            (Key::Other, kind) if !matches!(kind, JsonKind::Array | JsonKind::Object) => other = true,
             _ => return Ok(false),
         }
         if model && more {
@@ -178,7 +179,8 @@ fn object(cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
             break;
         }
     }
-    Ok(model)
+    // A row may have a column of that name, too: `django_content_type` has.
+    Ok(model && (more || !other))
 }
 enum Key {
     Model,

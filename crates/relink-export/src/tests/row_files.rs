@@ -10,6 +10,17 @@ use crate::{Format, FormatFamily, LabelId, OpenOptions};
 const CSV: &[u8] = "id,name,note\r\n1,\"Zoë, \"\"Z\"\"\",\r\n\r\n2,\"\",\"a\r\nb\\\"\r\n".as_bytes();
 
 #[test]
+fn a_column_named_model_makes_no_django_record() {
+    let files: &[(&str, &[u8])] = &[
+        ("django_content_type.jsonl", b"{\"id\": 1, \"app_label\": \"shop\", \"model\": \"item\"}"),
+        ("shop_item.jsonl", b"{\"id\": 1}"),
+    ];
+    let read = Folder::new(files).read(&[], 1 << 18).unwrap();
+    assert_eq!(read.format, Format::RowFiles);
+    assert_eq!(read.index.labels, ["django_content_type", "shop_item"]);
+}
+
+#[test]
 fn each_file_is_a_table_named_after_it() {
     let files: &[(&str, &[u8])] = &[
         ("crates.jsonl", b"{\"id\": 1}\n\n{\"id\": 2}"),
