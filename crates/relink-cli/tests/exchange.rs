@@ -1,13 +1,17 @@
 //! Whole exchanges with the built program: what it prints where, and how it ends.
 
+mod common;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use self::common::Said;
 
 struct Exchange {
     folder: TempDir,
@@ -31,27 +35,7 @@ impl Exchange {
     fn relink(&self, arguments: &[&str]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_relink"));
         command.args(arguments).current_dir(self.folder.path()).env_remove("RELINK_DATABASE_URL");
-        Said(command.output().expect("the program starts"))
-    }
-}
-
-struct Said(Output);
-
-impl Said {
-    fn code(&self) -> i32 {
-        self.0.status.code().expect("it ends by itself")
-    }
-
-    fn stdout(&self) -> String {
-        String::from_utf8(self.0.stdout.clone()).expect("UTF-8")
-    }
-
-    fn stderr(&self) -> String {
-        String::from_utf8(self.0.stderr.clone()).expect("UTF-8")
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout()).unwrap_or_else(|error| panic!("{error}: {}", self.stdout()))
+        Said::by(&mut command)
     }
 }
 
@@ -97,7 +81,7 @@ fn the_sample_restores_validates_and_is_accounted_for() {
 
     let real = run("json", &[]);
     assert_eq!((real.code(), real.stderr().as_str()), (0, ""), "nothing but the report when piped");
-    let (mut rehearsed, mut restored) = (rehearsal.json(), real.json());
+    let (mut rehearsed, mut restored) = (rehearsal.report(), real.report());
     for report in [&mut rehearsed, &mut restored] {
         report["dry_run"] = Value::Null;
         report["validation"]["run"]["duration_ms"] = Value::Null;
@@ -163,7 +147,7 @@ fn damage_that_stood_there_before_is_told_and_keeps_nobody_from_restoring() {
     assert!(damage.expect("sqlite3 is installed").success());
     let said = exchange.relink(&["restore", "second.json", "--into", "sqlite:shop.db", "--format", "json"]);
     assert_eq!(said.code(), 0, "{}", said.stdout());
-    assert_eq!(said.json()["stood_before"], serde_json::json!(["ref:shop_item.maker_id"]));
+    assert_eq!(said.report()["stood_before"], serde_json::json!(["ref:shop_item.maker_id"]));
 }
 
 #[test]
@@ -243,7 +227,7 @@ fn inspect_shows_order_and_cycles_in_every_format() {
         assert_eq!(said.code(), 0, "{}", said.stderr());
         assert!(said.stdout().contains(expected), "{}", said.stdout());
     }
-    let json = exchange.relink(&["inspect", &database, "--format", "json"]).json();
+    let json = exchange.relink(&["inspect", &database, "--format", "json"]).report();
     assert!(json["load_order"].as_array().is_some_and(|steps| !steps.is_empty()));
 }
 
@@ -252,7 +236,7 @@ fn profiles_are_listed_explained_and_written_as_configuration() {
     let exchange = Exchange::new();
     let listed = exchange.relink(&["profile"]);
     assert_eq!((listed.code(), listed.stderr().as_str()), (0, ""));
-    let known = exchange.relink(&["profile", "--format", "json"]).json();
+    let known = exchange.relink(&["profile", "--format", "json"]).report();
     let known = known.as_array().expect("a list");
     assert!(known.len() > 5);
     for profile in known {
@@ -309,7 +293,10 @@ fn profiles_of_ones_own_are_read_beside_the_configuration_and_used() {
     let restore = ["restore", "export.json", "--schema", "schema.sql", "--into", "sqlite:shop.db", "--format", "json"];
     let said = exchange.relink(&[&restore[..], &config[..]].concat());
     assert_eq!(said.code(), 0, "{}{}", said.stdout(), said.stderr());
-    assert_eq!(said.json()["ignored"], serde_json::json!([{"label": "shop.log", "records": 1, "by": "configuration"}]));
+    assert_eq!(
+        said.report()["ignored"],
+        serde_json::json!([{"label": "shop.log", "records": 1, "by": "configuration"}])
+    );
     let rows = Command::new("sqlite3")
         .arg(exchange.path("shop.db"))
         .arg("SELECT id, name, note IS NULL FROM makers")
@@ -371,7 +358,7 @@ fn allow_drift_leaves_out_what_has_no_place_and_the_command_line_comes_before_th
     ] {
         assert!(restored.stdout().contains(expected), "{expected}: {}", restored.stdout());
     }
-    let drift = restore(&["--format", "json"]).json()["drift"].clone();
+    let drift = restore(&["--format", "json"]).report()["drift"].clone();
     assert_eq!(drift["transformed"][0]["by"], "set");
     assert_eq!(drift["items"][0]["kind"], "unknown-model");
 }
@@ -528,17 +515,17 @@ fn a_validation_that_is_skipped_is_told_in_both_reports() {
     let exchange = shop();
     exchange.write("relink.toml", "[table.orders]\nmin = { total = 5 }\n[restore]\non_error = \"reject\"\n");
     let validated = exchange.restore("shop.json", &["--format", "json", "--dry-run"]);
-    assert_eq!((validated.code(), &validated.json()["validation_skipped"]), (1, &Value::Bool(false)));
+    assert_eq!((validated.code(), &validated.report()["validation_skipped"]), (1, &Value::Bool(false)));
     exchange.write("relink.toml", "[table.orders]\nmin = { total = 10 }\n[restore]\non_error = \"reject\"\n");
     let invalid = exchange.restore("shop.json", &["--format", "json"]);
-    assert_eq!((invalid.code(), &invalid.json()["rejects"]), (5, &Value::Null), "the rule does not hold");
+    assert_eq!((invalid.code(), &invalid.report()["rejects"]), (5, &Value::Null), "the rule does not hold");
     assert!(!exchange.path("shop.rejects.json").exists());
 
     let text = exchange.restore("shop.json", &["--skip-validation", "--dry-run"]);
     assert!(text.stdout().contains("; not validated (--skip-validation)."), "{}", text.stdout());
     let skipped = exchange.restore("shop.json", &["--skip-validation", "--format", "json"]);
     assert_eq!(skipped.code(), 1, "{}", skipped.stderr());
-    let report = skipped.json();
+    let report = skipped.report();
     assert_eq!((&report["validation"], &report["validation_skipped"]), (&Value::Null, &Value::Bool(true)));
     assert_eq!(report["rejects"]["tables"][0]["causes"][0]["code"], "restore::unfit-value");
 }
@@ -723,7 +710,7 @@ fn what_is_guessed_is_told_and_becomes_rules_when_it_is_taken_over() {
     exchange.write("relink.toml", &suggested.stdout());
     let ruled = exchange.relink(&["validate", "sqlite:shop.db", "--format", "json"]);
     assert_eq!(ruled.code(), 1, "now it is promised: {}", ruled.stdout());
-    let report = ruled.json();
+    let report = ruled.report();
     let checks = report["checks"].as_array().expect("checks");
     let find = |id: &str| {
         let found = checks.iter().find(|check| check["id"] == id);

@@ -1,13 +1,12 @@
 //! `relink validate` with the built program: exports, formats into files, baselines, chosen checks, and how it ends.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Output},
-};
+mod common;
 
-use serde_json::Value;
+use std::{fs, path::PathBuf, process::Command};
+
 use tempfile::TempDir;
+
+use self::common::Said;
 
 const SCHEMA: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT NOT NULL);
 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES customers (id), quantity INTEGER, updated_at TIMESTAMP);";
@@ -44,7 +43,7 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_relink"));
         command.arg("validate").args(arguments).current_dir(self.0.path());
         command.env_remove("RELINK_DATABASE_URL").env_remove("GITHUB_STEP_SUMMARY");
-        Said(command.output().expect("the program starts"))
+        Said::by(&mut command)
     }
 
     /// Over the export, with its schema.
@@ -54,33 +53,12 @@ impl Folder {
     }
 }
 
-struct Said(Output);
-
-impl Said {
-    fn code(&self) -> i32 {
-        self.0.status.code().expect("it ends by itself")
-    }
-
-    fn stdout(&self) -> String {
-        String::from_utf8(self.0.stdout.clone()).expect("UTF-8")
-    }
-
-    fn stderr(&self) -> String {
-        String::from_utf8(self.0.stderr.clone()).expect("UTF-8")
-    }
-
-    fn report(&self) -> Value {
-        serde_json::from_str(&self.stdout())
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout(), self.stderr()))
-    }
-
-    /// Ids of the checks with this status.
-    fn ids(&self, status: &str) -> Vec<String> {
-        let report = self.report();
-        let checks = report["checks"].as_array().expect("a list");
-        let of_status = checks.iter().filter(|check| check["status"] == status);
-        of_status.map(|check| check["id"].as_str().expect("an id").to_owned()).collect()
-    }
+/// Ids of the checks with this status.
+fn ids(said: &Said, status: &str) -> Vec<String> {
+    let report = said.report();
+    let checks = report["checks"].as_array().expect("a list");
+    let of_status = checks.iter().filter(|check| check["status"] == status);
+    of_status.map(|check| check["id"].as_str().expect("an id").to_owned()).collect()
 }
 
 #[test]
@@ -89,7 +67,7 @@ fn an_export_is_judged_without_a_database_and_findings_have_their_place() {
     let said = folder.export(&["--format", "json"]);
     assert_eq!(said.code(), 1, "{}", said.stderr());
     assert_eq!(
-        said.ids("fail"),
+        ids(&said, "fail"),
         ["not_null:customers.email", "ref:orders.customer_id", "type:orders.quantity", "min:orders.quantity"]
     );
     let report = said.report();
@@ -111,7 +89,7 @@ fn without_a_schema_it_is_inferred_and_the_report_says_so() {
     let said = folder.validate(&["export.json", "--format", "json"]);
     let schema = said.report()["run"]["target"]["schema"].as_str().expect("a text").to_owned();
     assert!(schema.starts_with("inferred from the data"), "{schema}");
-    assert!(said.ids("fail").contains(&"min:orders.quantity".to_owned()));
+    assert!(ids(&said, "fail").contains(&"min:orders.quantity".to_owned()));
 }
 
 #[test]
@@ -150,12 +128,12 @@ fn a_baseline_accepts_what_is_there_and_fails_on_what_is_new() {
     assert_eq!(made.code(), 1, "{}", made.stderr());
     let known = folder.export(&["--baseline", "base.json", "--format", "json"]);
     assert_eq!(known.code(), 0, "{}", known.stdout());
-    assert_eq!(known.ids("fail"), [""; 0]);
-    assert_eq!(known.ids("allowed").len(), 4);
+    assert_eq!(ids(&known, "fail"), [""; 0]);
+    assert_eq!(ids(&known, "allowed").len(), 4);
     folder.write("export.json", &EXPORT.replace("\"quantity\": 5", "\"quantity\": -5"));
     let worse = folder.export(&["--baseline", "base.json", "--format", "json"]);
     assert_eq!(worse.code(), 1);
-    assert_eq!(worse.ids("fail"), ["min:orders.quantity"]);
+    assert_eq!(ids(&worse, "fail"), ["min:orders.quantity"]);
     let report = worse.report();
     let checks = report["checks"].as_array().expect("a list");
     let found = checks.iter().find(|check| check["id"] == "min:orders.quantity").expect("the check");
@@ -176,13 +154,13 @@ fn suppressions_need_a_reason_and_lapse() {
     };
     let now = ["--now", "2026-11-20T00:00:00Z", "--format", "json"];
     allow("why = \"purged\"\nuntil = 2026-12-31\n");
-    assert_eq!(folder.export(&now).ids("allowed"), ["ref:orders.customer_id"]);
+    assert_eq!(ids(&folder.export(&now), "allowed"), ["ref:orders.customer_id"]);
     allow("why = \"purged\"\nkeys = [2]\n");
     let said = folder.export(&now);
-    assert!(said.ids("fail").contains(&"ref:orders.customer_id".to_owned()), "the other row is still there");
+    assert!(ids(&said, "fail").contains(&"ref:orders.customer_id".to_owned()), "the other row is still there");
     allow("why = \"purged\"\nuntil = 2026-11-19\n");
     let said = folder.export(&now);
-    assert!(said.ids("fail").contains(&"ref:orders.customer_id".to_owned()));
+    assert!(ids(&said, "fail").contains(&"ref:orders.customer_id".to_owned()));
     assert!(said.report()["warnings"][0].as_str().is_some_and(|warning| warning.contains("lapsed")));
     allow("");
     let said = folder.export(&now);
@@ -194,7 +172,7 @@ fn suppressions_need_a_reason_and_lapse() {
 fn checks_are_chosen_by_id_and_rows_by_when_they_changed() {
     let folder = Folder::new();
     let only = folder.export(&["--only", "ref:*", "--only", "min:*", "--format", "json"]);
-    assert_eq!(only.ids("fail"), ["ref:orders.customer_id", "min:orders.quantity"]);
+    assert_eq!(ids(&only, "fail"), ["ref:orders.customer_id", "min:orders.quantity"]);
     assert_eq!(folder.export(&["--only", "nothing"]).code(), 2);
     let since = folder.export(&["--since", "2026-10-01", "--only", "*:orders.*", "--format", "json"]);
     let report = since.report();

@@ -3,9 +3,9 @@
 
 use std::{fmt::Write as _, sync::atomic::Ordering};
 
-use relink_db::{Access, DatabaseUrl, Dialect, TransactionKind};
+use relink_db::{Access, DatabaseUrl, TransactionKind};
 use relink_export::Source;
-use relink_model::{Catalog, Config, Ids, Mode, OnDangling, OnError, Place, RelationName, Severity, Value};
+use relink_model::{Config, Ids, Mode, OnDangling, OnError, Place, RelationName, Severity, Value};
 use relink_restore::{Applied, Options, Report, Request, Selection, Wanted, WantedKeys};
 use relink_validate::{CheckResult, Missing, Status};
 use serde::Serialize;
@@ -110,8 +110,7 @@ pub(crate) async fn run(arguments: &HealArguments) -> Result<Exit, Failure> {
         selection: Selection { wanted: Some(wanted), ..Selection::default() },
         ..Options::of(&config)
     };
-    let precheck =
-        |catalog: &Catalog, dialect: &dyn Dialect| relink_validate::plan(catalog, &config, dialect).map(|_| ());
+    let precheck = restore::precheck(&config);
     let request = Request {
         interrupted: &interrupted,
         source: source.clone(),

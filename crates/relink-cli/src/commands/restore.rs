@@ -12,7 +12,10 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, Dialect};
 use relink_export::{Index, OpenOptions, Source};
-use relink_model::{Catalog, Config, Mode, OnDangling, OnError, Severity, config::TableConfig};
+use relink_model::{
+    Catalog, Config, Mode, OnDangling, OnError, Severity,
+    config::{ConfigError, TableConfig},
+};
 use relink_restore::{Applied, Handling, MovedId, Options, Report, Request, SchemaScript, Selection, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -45,6 +48,11 @@ pub(crate) struct RestoreOutput<'a> {
     rejects: Option<&'a Rejects>,
 }
 
+/// Whether the rules fit the database, asked before anything is written.
+pub(crate) fn precheck(config: &Config) -> impl Fn(&Catalog, &dyn Dialect) -> Result<(), Vec<ConfigError>> {
+    |catalog, dialect| relink_validate::plan(catalog, config, dialect).map(|_| ())
+}
+
 pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     let url = super::database_url(arguments.into.as_deref(), "name it with --into URL")?;
     let config = config::load(arguments.config.as_deref())?;
@@ -67,8 +75,7 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     let access = if arguments.schema.is_some() { Access::Create } else { Access::ReadWrite };
     let schema = arguments.schema.as_ref().map(|path| schema_script(path, url.dialect_name())).transpose()?;
     let connection = super::connect(&url, access).await?;
-    let precheck =
-        |catalog: &Catalog, dialect: &dyn Dialect| relink_validate::plan(catalog, &config, dialect).map(|_| ());
+    let precheck = precheck(&config);
     let request = Request {
         interrupted: &interrupted,
         source: source.clone(),

@@ -11,7 +11,7 @@ mod sql;
 mod total;
 
 pub(crate) use self::orphans::SENTINELS;
-pub(crate) use self::run::{Found, begun, finish, not_run, show, text};
+pub(crate) use self::run::{Found, begun, finish, milliseconds, not_run, show, text};
 pub use self::{
     compile::{Census, Compiled, Probe},
     run::{Event, Options, compile, run},

@@ -1,7 +1,7 @@
 //! Conditions as SQL: where SQL is sure to agree with the rules' language it judges the rows; where it agrees only on some, it leaves out those that are
 //! right beyond doubt, and the others are judged here.
 
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::Offset;
 use relink_db::Dialect;
 use relink_model::{Column, Relation, TypeKind};
 use relink_rules::dates::Deadline;
@@ -330,9 +330,4 @@ impl Form {
             Self::Instant => written(Offset::UTC.to_datetime(deadline.instant)),
         }
     }
-}
-
-/// The zone that readings without one are in.
-pub(crate) fn zone(name: Option<&str>) -> Option<TimeZone> {
-    name.and_then(|name| TimeZone::get(name).ok())
 }

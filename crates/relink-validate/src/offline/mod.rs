@@ -24,7 +24,7 @@ use relink_records::{
 pub use self::inferred::infer_catalog;
 use self::records::{Records, Trouble};
 use crate::judge::{self, Feed, Outcome};
-use crate::live::{Event, Found, Options, begun, finish, not_run, show};
+use crate::live::{Event, Found, Options, begun, finish, milliseconds, not_run, show};
 use crate::plan::test::Test;
 use crate::plan::{Check, CheckKind};
 use crate::report::{CheckResult, REPORT_VERSION, Report, RunFacts, Status, Summary, Target};
@@ -149,7 +149,7 @@ pub async fn run_export(
     complete::check(&records, options, &mut report);
     report.run.relations = records.relations() as u64;
     report.summary = Summary::of(&report.checks);
-    report.run.duration_ms = u64::try_from(begun_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+    report.run.duration_ms = milliseconds(begun_at.elapsed());
     Ok(report)
 }
 
@@ -182,7 +182,7 @@ async fn result(
     (share, made): (Duration, Option<usize>),
 ) -> CheckResult {
     let mut result = begun(check);
-    result.duration_ms = u64::try_from(share.as_millis()).unwrap_or(u64::MAX);
+    result.duration_ms = milliseconds(share);
     let absent = compared_with(&check.test).into_iter().find(|other| !records.holds(*other));
     if let (Some(target), Ok(outcome)) = (absent, &outcome) {
         // Nobody can tell whether rows are there that were not exported.

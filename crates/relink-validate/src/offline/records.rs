@@ -132,12 +132,11 @@ struct Decoding<'r, 'a> {
 impl<'a> Records<'a> {
     pub(super) fn new(export: Export<'a>, catalog: Arc<Catalog>, mapping: Arc<Mapping>, reader: Reader) -> Self {
         let mut pieces: HashMap<RelationId, Vec<Piece>> = HashMap::new();
-        for (label, target) in mapping.targets().iter().enumerate() {
+        for target in mapping.targets() {
             // A table without records is in the export all the same.
             if let LabelTarget::Relation(relation) = target {
                 pieces.entry(*relation).or_default();
             }
-            let _ = label;
         }
         let lists = mapping.list_fields(&catalog);
         for run in &export.index.runs {

@@ -425,8 +425,12 @@ fn deadline(
     of: fn(Timestamp, Option<&TimeZone>) -> Deadline,
 ) -> Deadline {
     let instant = now.checked_add(jiff::SignedDuration::from_secs(slack_seconds)).unwrap_or(Timestamp::MAX);
-    let zone = timezone.and_then(|name| TimeZone::get(name).ok());
-    of(instant, zone.as_ref())
+    of(instant, zone(timezone).as_ref())
+}
+
+/// The zone that readings without one are in, by a name that was checked when the plan was made.
+pub(crate) fn zone(name: Option<&str>) -> Option<TimeZone> {
+    name.and_then(|name| TimeZone::get(name).ok())
 }
 
 /// One of two tables that are compared.
