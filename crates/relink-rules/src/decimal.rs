@@ -11,6 +11,9 @@ const CHARS_MAX: usize = 400;
 /// The largest exponent, either way: `1e999999999` would make arithmetic take all memory.
 const EXPONENT_MAX: i32 = 400;
 
+/// So many digits always fit a machine's number.
+const DIGITS_MACHINE: usize = 18;
+
 /// A plain decimal number (`-12.50`, `+3`, `.5`, `1e3`): no separators, no spaces, no words.
 pub fn parse(text: &str) -> Option<BigDecimal> {
     if text.len() > CHARS_MAX {
@@ -25,6 +28,11 @@ pub fn parse(text: &str) -> Option<BigDecimal> {
     let only_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if !only_digits(whole) || !only_digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
         return None;
+    }
+    if exponent.is_none() && whole.len() + fraction.len() <= DIGITS_MACHINE {
+        let units = whole.bytes().chain(fraction.bytes()).fold(0, |units, digit| units * 10 + i64::from(digit - b'0'));
+        let units = if mantissa.starts_with('-') { -units } else { units };
+        return Some(BigDecimal::new(units.into(), fraction.len() as i64));
     }
     if exponent.is_some_and(|text| !text.parse::<i32>().is_ok_and(|value| value.abs() <= EXPONENT_MAX)) {
         return None;
@@ -61,6 +69,15 @@ mod tests {
         for bad in ["", "abc", "1,000.00", " 1", "1_000", "0x10", "1e999999999", "NaN", "inf", "-", ".", "1.2.3", "١"]
         {
             assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn short_numbers_are_read_as_long_ones_are() {
+        for text in ["0", "-0", "+3", ".5", "5.", "-12.50", "0.000", "999999999999999999", "-0.00000000000000001", "007.10"] {
+            let library = BigDecimal::from_str(text).expect("a number");
+            let own = parse(text).expect("a number");
+            assert_eq!(own.as_bigint_and_exponent(), library.as_bigint_and_exponent(), "{text}");
         }
     }
 

@@ -54,6 +54,17 @@ impl Part {
         }
     }
 
+    /// The whole number that it is, where a column holds one: told without writing its bytes, which [`whole_number`] reads as the same.
+    pub fn whole<'r>(&self, value: &dyn Fn(usize) -> &'r Value) -> Option<i64> {
+        match self {
+            Self::Column { index, kind: Some(Kind::Number | Kind::Boolean) | None, .. } => match value(*index) {
+                Value::Int(number) => Some(*number),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The columns that it reads.
     pub fn columns(&self) -> Vec<usize> {
         match self {
@@ -145,6 +156,16 @@ fn moment(datum: &Datum, at: &Moment, into: &mut Vec<u8>) {
     }
 }
 
+/// The whole number that the bytes of a single part are; `None` for anything else, and for several parts.
+pub fn whole_number(bytes: &[u8]) -> Option<i64> {
+    let (b'n', rest) = bytes.split_first()? else { return None };
+    let (length, content) = rest.split_first_chunk()?;
+    if u64::from_le_bytes(*length) != content.len() as u64 {
+        return None;
+    }
+    std::str::from_utf8(content).ok()?.parse().ok()
+}
+
 /// A length before the content keeps the parts of a key apart.
 fn tagged(tag: u8, content: &[u8], into: &mut Vec<u8>) {
     into.push(tag);
@@ -184,6 +205,28 @@ mod tests {
         assert_eq!(bytes(&text("01"), Some(Kind::Text), true), one, "unless it is compared with one");
         assert_eq!(bytes(&text("abc"), Some(Kind::Text), true), bytes(&text("abc"), Some(Kind::Text), false));
         assert_ne!(bytes(&Value::Bytes(b"a".to_vec()), None, false), bytes(&text("a"), None, false));
+    }
+
+    #[test]
+    fn a_whole_number_is_told_from_its_bytes_and_without_them() {
+        let number = Some(Kind::Number);
+        for (value, whole) in [
+            (Value::Int(-7), Some(-7)),
+            (Value::Int(i64::MIN), Some(i64::MIN)),
+            (text("-7.00"), Some(-7)),
+            (text("9223372036854775808"), None),
+            (text("0.5"), None),
+            (text("abc"), None),
+            (Value::Bytes(b"7".to_vec()), None),
+        ] {
+            assert_eq!(whole_number(&bytes(&value, number, false)), whole, "{value:?}");
+            let part = Part::Column { index: 0, kind: number, loose: false, padded: false, ci: false };
+            let told = part.whole(&|_| &value);
+            assert!(told.is_none() || told == whole, "{value:?}");
+        }
+        let mut two = bytes(&Value::Int(1), number, false);
+        two.extend(bytes(&Value::Int(2), number, false));
+        assert_eq!(whole_number(&two), None, "several parts are no number");
     }
 
     #[test]

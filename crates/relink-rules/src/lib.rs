@@ -11,6 +11,6 @@ mod pattern;
 mod sql;
 
 pub use expression::{Expression, SyntaxError, Total, parse, parse_total};
-pub use key::{Part, encode};
+pub use key::{Part, encode, whole_number};
 pub use pattern::Pattern;
 pub use sql::of_sql;

@@ -27,13 +27,36 @@ pub(crate) trait Entry: Ord + Send + Sync + Sized {
     fn read(from: &mut &[u8]) -> Option<Self>;
 }
 
-/// A key and the row that has it.
+/// A key and the row that has it. Sorts by the key, then by its side, then by the row. Takes 24 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    pub(crate) hash: u128,
-    /// Which side it is on, where there are two.
-    pub(crate) side: u8,
-    pub(crate) ordinal: u64,
+    /// The halves of the hash: in one piece it would have to stand at multiples of 16 bytes.
+    hash: [u64; 2],
+    /// The side above, the row's ordinal below.
+    place: u64,
+}
+
+/// Bits of a row's ordinal: no relation has more than 10^12 rows.
+const ORDINAL_BITS: u32 = 40;
+
+impl Key {
+    /// Of a row on a side: which that is, and how many there are, is up to who compares.
+    pub(crate) fn new(hash: u128, side: u32, ordinal: u64) -> Self {
+        debug_assert!(side < 1 << (u64::BITS - ORDINAL_BITS) && ordinal < 1 << ORDINAL_BITS);
+        Self { hash: [(hash >> 64) as u64, hash as u64], place: u64::from(side) << ORDINAL_BITS | ordinal }
+    }
+
+    pub(crate) fn hash(&self) -> u128 {
+        u128::from(self.hash[0]) << 64 | u128::from(self.hash[1])
+    }
+
+    pub(crate) fn side(&self) -> u32 {
+        (self.place >> ORDINAL_BITS) as u32
+    }
+
+    pub(crate) fn ordinal(&self) -> u64 {
+        self.place & ((1 << ORDINAL_BITS) - 1)
+    }
 }
 
 impl Entry for Key {
@@ -42,17 +65,29 @@ impl Entry for Key {
     }
 
     fn write(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.hash.to_le_bytes());
-        to.push(self.side);
-        to.extend_from_slice(&self.ordinal.to_le_bytes());
+        for half in self.hash {
+            to.extend_from_slice(&half.to_le_bytes());
+        }
+        to.extend_from_slice(&self.place.to_le_bytes());
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        Some(Self {
-            hash: u128::from_le_bytes(take(from)?),
-            side: u8::from_le_bytes(take(from)?),
-            ordinal: u64::from_le_bytes(take(from)?),
-        })
+        let mut number = || take(from).map(u64::from_le_bytes);
+        Some(Self { hash: [number()?, number()?], place: number()? })
+    }
+}
+
+impl Entry for u64 {
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        take(from).map(Self::from_le_bytes)
     }
 }
 
@@ -100,6 +135,20 @@ impl<E: Entry> Log<E> {
             self.entries.extend(entries);
         }
         if self.bytes > self.memory.bytes { self.spill() } else { Ok(()) }
+    }
+
+    /// Takes the entries out, where all of them are in memory and take so many bytes at most.
+    pub(crate) fn take_if_small(&mut self, bytes_max: usize) -> Option<Vec<E>> {
+        let small = self.runs.is_empty() && self.bytes <= bytes_max;
+        small.then(|| {
+            self.bytes = 0;
+            std::mem::take(&mut self.entries)
+        })
+    }
+
+    /// How much memory it may take.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.memory.bytes
     }
 
     /// Sorts what is in memory and writes it away.
@@ -190,10 +239,9 @@ mod tests {
             let mut log = Log::new(memory);
             let mut expected = Vec::new();
             for piece in 0..7_u64 {
-                let key = |at: u64| Key {
-                    hash: u128::from((at * 7_919 + piece * 31) % 97),
-                    side: (at % 2) as u8,
-                    ordinal: at,
+                let key = |at: u64| {
+                    let half = u128::from((at * 7_919 + piece * 31) % 97);
+                    Key::new(half << 64 | half, (at % 2) as u32, at)
                 };
                 let entries: Vec<Key> = (0..50).map(key).collect();
                 expected.extend_from_slice(&entries);
@@ -210,9 +258,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_says_what_it_was_made_of() {
+        for (hash, side, ordinal) in [(0, 0, 0), (u128::MAX - 7, 0x00ff_ffff, (1 << 40) - 1), (1 << 64, 1, 12)] {
+            let key = Key::new(hash, side, ordinal);
+            assert_eq!((key.hash(), key.side(), key.ordinal()), (hash, side, ordinal));
+        }
+        assert!(Key::new(1, 1, 0) < Key::new(1 << 64, 0, 0), "by the hash first");
+        assert!(Key::new(1, 0, 9) < Key::new(1, 1, 0), "by the side then");
+        assert_eq!(size_of::<Key>(), 24);
+    }
+
+    #[test]
     fn a_folder_that_is_gone_is_an_error_and_loses_nothing_in_silence() {
         let memory = Memory { bytes: 1, folder: Arc::new(PathBuf::from("/nonexistent/folder")) };
         let mut log = Log::new(memory);
-        assert!(log.extend(vec![Key { hash: 1, side: 0, ordinal: 1 }]).is_err());
+        assert!(log.extend(vec![Key::new(1, 0, 1)]).is_err());
     }
 }

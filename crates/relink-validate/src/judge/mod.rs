@@ -6,6 +6,7 @@
 
 mod amount;
 mod keys;
+mod known;
 mod log;
 mod polymorphic;
 mod reference;
@@ -16,7 +17,7 @@ mod sums;
 mod tree;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     io,
 };
 
@@ -27,6 +28,7 @@ use relink_model::{Place, RelationId, Value};
 use relink_rules::{
     Part,
     expression::{Bound, Fault, Moment},
+    whole_number,
 };
 use std::hash::{BuildHasher as _, Hasher as _};
 
@@ -41,10 +43,20 @@ use crate::plan::test::Test;
 pub(crate) struct Batch {
     /// The ordinal of the first row, from 0, among the relation's.
     pub(crate) first: u64,
-    /// The values of the columns that were asked for, in that order.
-    pub(crate) rows: Vec<Vec<Value>>,
+    /// How many rows there are.
+    pub(crate) rows: usize,
+    /// The values of the columns that were asked for, in that order, row after row.
+    pub(crate) values: Vec<Value>,
     /// What is to be said of single values, by row and column of the batch.
     pub(crate) odd: HashMap<(usize, usize), Odd>,
+}
+
+impl Batch {
+    /// The values of each row.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[Value]> {
+        let width = self.values.len().checked_div(self.rows).unwrap_or(0);
+        (0..self.rows).map(move |row| &self.values[row * width..(row + 1) * width])
+    }
 }
 
 /// What is to be said of a value of an export.
@@ -116,6 +128,8 @@ pub(crate) struct Notes {
     amounts: Vec<sums::Entry>,
     places: Vec<sequence::Entry>,
     links: Vec<tree::Link>,
+    prints: Vec<u64>,
+    rows: Vec<same::Row>,
     typed: Vec<polymorphic::Typed>,
     labels: Vec<(String, String)>,
     latest: Option<(jiff::Timestamp, String)>,
@@ -140,9 +154,11 @@ pub(crate) struct Outcome {
     pub(crate) not_judged: u64,
     pub(crate) failed: u64,
     pub(crate) failed_distinct: u64,
+    /// What is wrong, and how often: the most frequent first.
     pub(crate) problems: IndexMap<String, u64>,
     /// Rows that fail, in their order, as many as were asked for.
     pub(crate) wrong: Vec<Wrong>,
+    wrong_max: usize,
     pub(crate) notes: Vec<String>,
     /// The sum of all differences, each without its sign.
     pub(crate) difference: Option<String>,
@@ -153,14 +169,38 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn fail(&mut self, wrong: Wrong, wrong_max: usize) {
+    fn new(setting: &Setting) -> Self {
+        Self { wrong_max: setting.wrong_max, ..Self::default() }
+    }
+
+    /// Takes down a row that fails. They may come in any order, and memory is taken for those alone that are named.
+    fn fail(&mut self, wrong: Wrong) {
         self.failed += 1;
         if let Some(problem) = &wrong.problem {
-            *self.problems.entry(problem.clone()).or_default() += 1;
+            match self.problems.get_mut(problem) {
+                Some(rows) => *rows += 1,
+                None => drop(self.problems.insert(problem.clone(), 1)),
+            }
         }
-        if self.wrong.len() < wrong_max {
+        if self.wrong_max > 0 {
             self.wrong.push(wrong);
         }
+        // So seldom that it costs little.
+        if self.wrong.len() > 2 * self.wrong_max + 1_000 {
+            self.keep_first();
+        }
+    }
+
+    fn keep_first(&mut self) {
+        self.wrong.sort_by_key(|wrong| (wrong.group.unwrap_or(u64::MAX), wrong.feed, wrong.ordinal));
+        self.wrong.truncate(self.wrong_max);
+    }
+
+    /// When all of them are there.
+    fn settled(mut self) -> Self {
+        self.keep_first();
+        self.problems.sort_by(|one, rows, other, others| others.cmp(rows).then_with(|| one.cmp(other)));
+        self
     }
 }
 
@@ -171,16 +211,28 @@ pub(crate) struct Setting {
     /// Failing rows to name, at most.
     pub(crate) wrong_max: usize,
     pub(crate) memory: Memory,
+    /// Whether it matters how many distinct keys are judged.
+    pub(crate) counts_keys: bool,
 }
 
 /// Judges the rows of one check.
 pub(crate) trait Evaluator: Send + Sync {
-    /// What it reads. Feeds are seen in their order.
+    /// What it reads.
     fn feeds(&self) -> Vec<Feed>;
 
-    /// What it reads then, once these have been seen: only now does it know which relations it needs.
-    fn later(&mut self) -> Vec<Feed> {
-        Vec::new()
+    /// The feed that is best seen before the others. No more than a wish: rows may refer to rows of their own relation.
+    fn first(&self) -> Option<usize> {
+        None
+    }
+
+    /// All rows of a feed have been seen.
+    fn seen(&mut self, feed: usize) {
+        let _ = feed;
+    }
+
+    /// What it reads then, once all of these have been seen: only now does it know what else it needs.
+    fn later(&mut self) -> io::Result<Vec<Feed>> {
+        Ok(Vec::new())
     }
 
     /// Looks at rows of a feed.
@@ -254,12 +306,22 @@ pub(crate) async fn run<S: RowSource>(
     evaluators: Vec<Box<dyn Evaluator>>,
 ) -> Vec<Result<Outcome, S::Trouble>> {
     let mut feeds: Vec<Vec<Feed>> = evaluators.iter().map(|evaluator| evaluator.feeds()).collect();
+    let firsts: Vec<(RelationId, RelationId)> = evaluators
+        .iter()
+        .zip(&feeds)
+        .filter_map(|(evaluator, feeds)| Some((feeds.get(evaluator.first()?)?.relation, feeds)))
+        .flat_map(|(first, feeds)| feeds.iter().map(move |feed| (first, feed.relation)))
+        .collect();
     let mut running: Vec<Result<Box<dyn Evaluator>, S::Trouble>> = evaluators.into_iter().map(Ok).collect();
     let mut seen = vec![0; feeds.len()];
     for round in 0..2 {
         if round == 1 {
             for (feeds, evaluator) in feeds.iter_mut().zip(&mut running) {
-                feeds.extend(evaluator.as_mut().map_or_else(|_| Vec::new(), |evaluator| evaluator.later()));
+                let later = evaluator.as_mut().map_or_else(|_| Ok(Vec::new()), |evaluator| evaluator.later());
+                match later {
+                    Ok(later) => feeds.extend(later),
+                    Err(error) => *evaluator = Err(error.into()),
+                }
             }
         }
         let fresh = |(at, feeds): (usize, &Vec<Feed>)| -> Vec<(usize, usize, RelationId)> {
@@ -267,18 +329,18 @@ pub(crate) async fn run<S: RowSource>(
             new.map(|(number, feed)| (at, number, feed.relation)).collect()
         };
         let all: Vec<(usize, usize, RelationId)> = feeds.iter().enumerate().flat_map(fresh).collect();
-        let mut relations: Vec<RelationId> = all.iter().map(|(_, _, relation)| *relation).collect();
-        relations.sort_unstable();
-        relations.dedup();
-        for relation in relations {
+        for relation in in_order(all.iter().map(|(_, _, relation)| *relation).collect(), &firsts) {
             let of_relation = all.iter().filter(|(at, _, other)| *other == relation && running[*at].is_ok());
             let looking: Vec<(usize, usize)> = of_relation.map(|(at, feed, _)| (*at, *feed)).collect();
             if looking.is_empty() {
                 continue;
             }
-            if let Err(trouble) = scan(source, relation, &feeds, &looking, &mut running).await {
-                for (at, _) in &looking {
-                    running[*at] = Err(trouble.clone());
+            let scanned = scan(source, relation, &feeds, &looking, &mut running).await;
+            for (at, feed) in &looking {
+                match (&scanned, &mut running[*at]) {
+                    (Err(trouble), evaluator) => *evaluator = Err(trouble.clone()),
+                    (Ok(()), Ok(evaluator)) => evaluator.seen(*feed),
+                    (Ok(()), Err(_)) => {}
                 }
             }
         }
@@ -286,8 +348,36 @@ pub(crate) async fn run<S: RowSource>(
     }
     running
         .into_iter()
-        .map(|evaluator| evaluator.and_then(|evaluator| evaluator.finish().map_err(Into::into)))
+        .map(|evaluator| evaluator.and_then(|evaluator| Ok(evaluator.finish()?.settled())))
         .collect()
+}
+
+/// Relations, each after those that are best seen before it, as far as they do not wait for each other.
+fn in_order(mut relations: BTreeSet<RelationId>, firsts: &[(RelationId, RelationId)]) -> Vec<RelationId> {
+    let mut waiting: HashMap<RelationId, usize> = HashMap::new();
+    let mut after: HashMap<RelationId, Vec<RelationId>> = HashMap::new();
+    for (first, then) in firsts.iter().filter(|(first, then)| first != then) {
+        if relations.contains(first) && relations.contains(then) {
+            *waiting.entry(*then).or_default() += 1;
+            after.entry(*first).or_default().push(*then);
+        }
+    }
+    let free = |relation: &&RelationId| !waiting.contains_key(relation);
+    let mut ready: BTreeSet<RelationId> = relations.iter().filter(free).copied().collect();
+    let mut ordered = Vec::with_capacity(relations.len());
+    // Where all that is left waits for each other, the first one goes ahead.
+    while let Some(next) = ready.pop_first().or_else(|| relations.first().copied()) {
+        relations.remove(&next);
+        ordered.push(next);
+        for then in after.remove(&next).unwrap_or_default() {
+            let left = waiting.entry(then).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 && relations.contains(&then) {
+                ready.insert(then);
+            }
+        }
+    }
+    ordered
 }
 
 async fn scan<S: RowSource>(
@@ -311,10 +401,10 @@ async fn scan<S: RowSource>(
     let look = |batch: &Batch| -> Vec<Notes> {
         let running = shared.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let one = |(at, feed): &(usize, usize)| {
-            let mut notes = Notes { total: batch.rows.len() as u64, ..Notes::default() };
+            let mut notes = Notes { total: batch.rows as u64, ..Notes::default() };
             if let Ok(evaluator) = &running[*at] {
-                for (number, row) in batch.rows.iter().enumerate() {
-                    let view = View { values: row, number, odd: &batch.odd, slots: &slots };
+                for (number, values) in batch.rows().enumerate() {
+                    let view = View { values, number, odd: &batch.odd, slots: &slots };
                     evaluator.look(*feed, batch.first + number as u64, view, &mut notes);
                 }
             }
@@ -337,14 +427,23 @@ async fn scan<S: RowSource>(
     source.scan(&feed, &look, &mut absorb).await
 }
 
-/// The hash of a key: of 128 bits, so that two keys of one data set do not share one.
+/// The hash of a key: of 128 bits, so that two keys of one data set do not share one. A whole number is its own.
 pub(crate) fn hash(bytes: &[u8]) -> u128 {
+    if let Some(number) = whole_number(bytes) {
+        return of_whole(number);
+    }
     let half = |seed: u64| {
         let mut hasher = FixedState::with_seed(seed).build_hasher();
         hasher.write(bytes);
         u128::from(hasher.finish())
     };
-    half(0x5EED_0001) << 64 | half(0x9E37_79B9_7F4A_7C15)
+    // No whole number has anything in the upper half.
+    half(0x5EED_0001).max(1) << 64 | half(0x9E37_79B9_7F4A_7C15)
+}
+
+/// The key that a whole number is: sorted by their keys, numbers stand in their order.
+fn of_whole(number: i64) -> u128 {
+    u128::from(number as u64 ^ (1 << 63))
 }
 
 /// A key of several parts.
@@ -357,6 +456,11 @@ pub(crate) enum KeyOf {
 
 /// The key of a row.
 pub(crate) fn key_of(parts: &[Part], row: View<'_>, at: &Moment) -> Result<KeyOf, Fault> {
+    if let [part] = parts
+        && let Some(number) = part.whole(&|column| row.get(column))
+    {
+        return Ok(KeyOf::Whole(of_whole(number)));
+    }
     let mut bytes = Vec::with_capacity(64);
     let mut nulls = 0;
     for part in parts {

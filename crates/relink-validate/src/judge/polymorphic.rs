@@ -1,10 +1,8 @@
 //! References whose table stands in another column.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io,
-};
+use std::{collections::HashMap, io};
 
+use indexmap::IndexMap;
 use relink_model::{RelationId, Value};
 use relink_records::content_type_label;
 use relink_rules::{
@@ -29,6 +27,9 @@ pub(super) struct Typed {
     ordinal: u64,
 }
 
+/// On the side of references: with the number of the type that is stated. On the other side stand the tables by their numbers, first among equal keys.
+const REFERS: u32 = 1 << 23;
+
 /// What feeds are about: the references, the table of types, and every table that may be meant.
 const REFERENCES: usize = 0;
 
@@ -36,30 +37,22 @@ const REFERENCES: usize = 0;
 pub(super) struct Polymorphics {
     test: PolymorphicTest,
     setting: Setting,
-    /// By type as stated: the references.
-    stated: BTreeMap<String, Vec<(u128, u64)>>,
+    /// The types as stated, and how many references state them.
+    stated: IndexMap<String, u64>,
     /// The tables that are named, with the key of their rows.
     chosen: Vec<(RelationId, Vec<Part>)>,
-    /// By relation: its keys.
-    keys: HashMap<RelationId, Log<Key>>,
+    /// The references, and the rows of the tables.
+    log: Log<Key>,
     /// The value of a type column: the label of the content type.
     labels: HashMap<String, String>,
     outcome: Outcome,
-    failed: Vec<Wrong>,
 }
 
 impl Polymorphics {
     pub(super) fn new(test: PolymorphicTest, setting: Setting) -> Self {
-        Self {
-            test,
-            setting,
-            stated: BTreeMap::new(),
-            chosen: Vec::new(),
-            keys: HashMap::new(),
-            labels: HashMap::new(),
-            outcome: Outcome::default(),
-            failed: Vec::new(),
-        }
+        let (log, outcome) = (Log::new(setting.memory.clone()), Outcome::new(&setting));
+        let (stated, chosen, labels) = (IndexMap::new(), Vec::new(), HashMap::new());
+        Self { test, setting, stated, chosen, log, labels, outcome }
     }
 
     /// The table that a type names. An application finds none by a name with blanks around it.
@@ -115,11 +108,11 @@ impl Evaluator for Polymorphics {
     }
 
     /// The tables that types really name.
-    fn later(&mut self) -> Vec<Feed> {
+    fn later(&mut self) -> io::Result<Vec<Feed>> {
         let named: Vec<RelationId> = self.stated.keys().filter_map(|of| self.named(of)).collect();
         let wanted = |(relation, _): &&(RelationId, Vec<Part>)| named.contains(relation);
         self.chosen = self.test.targets.iter().filter(wanted).cloned().collect();
-        self.chosen.iter().map(|(relation, parts)| Feed::new(*relation, &[parts], &[])).collect()
+        Ok(self.chosen.iter().map(|(relation, parts)| Feed::new(*relation, &[parts], &[])).collect())
     }
 
     fn look(&self, feed: usize, ordinal: u64, row: View<'_>, notes: &mut Notes) {
@@ -143,11 +136,12 @@ impl Evaluator for Polymorphics {
             notes.labels.push((text(types.referenced), content_type_label(&text(types.app_label), &text(types.model))));
             return;
         }
-        let (_, parts) = &self.chosen[feed - self.first_target()];
+        let table = feed - self.first_target();
+        let (_, parts) = &self.chosen[table];
         if let Some(part) = parts.first()
             && let Ok(KeyOf::Whole(hash)) = id_key(part, row, at)
         {
-            notes.keys.push(Key { hash, side: 0, ordinal });
+            notes.keys.push(Key::new(hash, table as u32, ordinal));
         }
     }
 
@@ -155,70 +149,67 @@ impl Evaluator for Polymorphics {
         if feed == REFERENCES {
             self.outcome.total += notes.total;
             self.outcome.not_judged += notes.not_judged;
-            self.failed.extend(notes.wrong);
+            notes.wrong.into_iter().for_each(|wrong| self.outcome.fail(wrong));
+            let mut keys = Vec::with_capacity(notes.typed.len());
             for typed in notes.typed {
-                self.stated.entry(typed.of).or_default().push((typed.hash, typed.ordinal));
+                let stated = self.stated.entry(typed.of);
+                let number = stated.index() as u32;
+                *stated.or_default() += 1;
+                if number >= REFERS {
+                    return Err(io::Error::other("more than 8 million different types"));
+                }
+                keys.push(Key::new(typed.hash, REFERS | number, typed.ordinal));
             }
-            return Ok(());
+            return self.log.extend(keys);
         }
         self.labels.extend(notes.labels);
-        if feed < self.first_target() {
-            return Ok(());
-        }
-        let relation = self.chosen[feed - self.first_target()].0;
-        let memory = self.setting.memory.clone();
-        self.keys.entry(relation).or_insert_with(|| Log::new(memory)).extend(notes.keys)
+        self.log.extend(notes.keys)
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let named: BTreeMap<String, Option<RelationId>> =
-            self.stated.keys().map(|of| (of.clone(), self.named(of))).collect();
-        let Self { test, setting, stated, mut keys, mut outcome, failed: mut wrong, .. } = *self;
-        let fail = |ordinal, problem: &str| Wrong { ordinal, problem: Some(problem.to_owned()), ..Wrong::default() };
-        // By relation: what refers to it. Several types may mean one.
-        let mut referring: BTreeMap<RelationId, Vec<(u128, u64)>> = BTreeMap::new();
-        let mut missing = 0;
-        for (of, references) in stated {
-            match named.get(&of).copied().flatten() {
-                Some(relation) => referring.entry(relation).or_default().extend(references),
-                // What is only remembered may be of any kind.
-                None if test.loose => outcome.not_judged += references.len() as u64,
-                None => {
-                    missing += 1;
-                    let problem = format!("the type {of:?} names no table");
-                    wrong.extend(references.into_iter().map(|(_, ordinal)| fail(ordinal, &problem)));
-                }
-            }
+        let table = |of: &String| {
+            let relation = self.named(of)?;
+            // A table that is not read has no row.
+            let place = self.chosen.iter().position(|(chosen, _)| *chosen == relation);
+            Some(place.map_or(u32::MAX, |place| place as u32))
+        };
+        // By the number of the type: the table that it names.
+        let tables: Vec<Option<u32>> = self.stated.keys().map(table).collect();
+        let Self { test, stated, log, mut outcome, .. } = *self;
+        if test.loose {
+            // What is only remembered may be gone.
+            outcome.not_judged += stated.values().sum::<u64>();
+            return Ok(outcome);
         }
-        for (relation, mut references) in referring {
-            if test.loose {
-                outcome.not_judged += references.len() as u64;
+        // An id without a type is a cause of its own, a type without a table is one for all its rows.
+        outcome.failed_distinct = outcome.failed + tables.iter().filter(|table| table.is_none()).count() as u64;
+        let mut sorted = log.sorted()?;
+        let mut last = None;
+        // Of one key: the tables that have it, and those that lack it although somebody refers to it there.
+        let (mut present, mut lacking) = (Vec::new(), Vec::new());
+        while let Some(key) = sorted.next()? {
+            if last != Some(key.hash()) {
+                outcome.failed_distinct += lacking.len() as u64;
+                (last, present, lacking) = (Some(key.hash()), Vec::new(), Vec::new());
+            }
+            if key.side() < REFERS {
+                present.push(key.side());
                 continue;
             }
-            references.sort_unstable();
-            let mut sorted = match keys.remove(&relation) {
-                Some(log) => log.sorted()?,
-                None => Log::new(setting.memory.clone()).sorted()?,
+            let number = (key.side() - REFERS) as usize;
+            let problem = match tables[number] {
+                None => format!("the type {:?} names no table", stated.get_index(number).map_or("", |(of, _)| of)),
+                Some(table) if present.contains(&table) => continue,
+                Some(table) => {
+                    if !lacking.contains(&table) {
+                        lacking.push(table);
+                    }
+                    "the row does not exist".to_owned()
+                }
             };
-            let mut next = sorted.next()?;
-            let mut last = None;
-            for (hash, ordinal) in references {
-                while next.is_some_and(|key| key.hash < hash) {
-                    next = sorted.next()?;
-                }
-                if next.is_none_or(|key| key.hash != hash) {
-                    missing += u64::from(last != Some(hash));
-                    last = Some(hash);
-                    wrong.push(fail(ordinal, "the row does not exist"));
-                }
-            }
+            outcome.fail(Wrong { ordinal: key.ordinal(), problem: Some(problem), ..Wrong::default() });
         }
-        outcome.failed_distinct =
-            missing + wrong.iter().filter(|wrong| wrong.problem.as_deref() == Some(HALF)).count() as u64;
-        wrong.sort_unstable_by_key(|wrong| wrong.ordinal);
-        for wrong in wrong {
-            outcome.fail(wrong, setting.wrong_max);
-        }
+        outcome.failed_distinct += lacking.len() as u64;
         Ok(outcome)
     }
 }

@@ -4,14 +4,15 @@ use std::io;
 
 use super::{
     Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, key_of,
+    known::Known,
     log::{Key, Log},
 };
 use crate::plan::test::{Matching, ReferenceTest};
 
 /// The side of referenced rows, which comes first among equal keys.
-const REFERENCED: u8 = 0;
+const REFERENCED: u32 = 0;
 /// The side of references.
-const REFERENCING: u8 = 1;
+const REFERENCING: u32 = 1;
 
 /// Keys listed with their number of rows, at most.
 const FREQUENT_MAX: usize = 10;
@@ -19,20 +20,28 @@ const FREQUENT_MAX: usize = 10;
 /// Some parts of a reference are NULL, and others are not.
 pub(crate) const HALF_NULL: &str = "half of the key is NULL";
 
-/// Compares references with what they refer to.
+/// The feed of references.
+const REFERENCES: usize = 0;
+/// The feed of what they refer to.
+const TARGETS: usize = 1;
+
+/// Compares references with what they refer to: at once where all that can be referred to is known and fits the memory, and else when everything has been
+/// seen and sorted.
 pub(super) struct References {
     test: ReferenceTest,
     setting: Setting,
     log: Log<Key>,
+    /// All that can be referred to, where that is known.
+    known: Option<Known>,
+    /// Whether references have been seen already.
+    begun: bool,
     outcome: Outcome,
-    /// Rows that fail whatever the other relation holds.
-    failed: Vec<Wrong>,
 }
 
 impl References {
     pub(super) fn new(test: ReferenceTest, setting: Setting) -> Self {
-        let log = Log::new(setting.memory.clone());
-        Self { test, setting, log, outcome: Outcome::default(), failed: Vec::new() }
+        let (log, outcome) = (Log::new(setting.memory.clone()), Outcome::new(&setting));
+        Self { test, setting, log, known: None, begun: false, outcome }
     }
 }
 
@@ -44,13 +53,25 @@ impl Evaluator for References {
         std::iter::once(referencing).chain(test.target.map(referenced)).collect()
     }
 
+    fn first(&self) -> Option<usize> {
+        Some(TARGETS)
+    }
+
+    fn seen(&mut self, feed: usize) {
+        // Which keys are distinct shows only among all of them.
+        if feed == TARGETS && !self.begun && !self.setting.counts_keys {
+            let bytes_max = Known::keys_max(self.log.bytes_max());
+            self.known = self.log.take_if_small(bytes_max).map(|keys| Known::of(&keys));
+        }
+    }
+
     fn look(&self, feed: usize, ordinal: u64, row: View<'_>, notes: &mut Notes) {
         let at = &self.setting.at;
-        if feed == 1 {
+        if feed == TARGETS {
             if concerns(self.test.target_filter.as_ref(), row, at)
                 && let Ok(KeyOf::Whole(hash)) = key_of(&self.test.target_parts, row, at)
             {
-                notes.keys.push(Key { hash, side: REFERENCED, ordinal });
+                notes.keys.push(Key::new(hash, REFERENCED, ordinal));
             }
             return;
         }
@@ -60,7 +81,12 @@ impl Evaluator for References {
         }
         let parts = self.test.parts.len();
         match key_of(&self.test.parts, row, at) {
-            Ok(KeyOf::Whole(hash)) => notes.keys.push(Key { hash, side: REFERENCING, ordinal }),
+            Ok(KeyOf::Whole(hash)) => {
+                let fine = self.known.as_ref().is_some_and(|known| known.contains(hash) != self.test.dead);
+                if !fine {
+                    notes.keys.push(Key::new(hash, REFERENCING, ordinal));
+                }
+            }
             Ok(KeyOf::Nulls { nulls, .. }) if nulls < parts && self.test.matching == Matching::Full => {
                 notes.wrong.push(Wrong { feed, ordinal, problem: Some(HALF_NULL.to_owned()), ..Wrong::default() });
             }
@@ -72,17 +98,19 @@ impl Evaluator for References {
     }
 
     fn absorb(&mut self, feed: usize, notes: Notes) -> io::Result<()> {
-        if feed == 0 {
+        if feed == REFERENCES {
+            self.begun = true;
             self.outcome.total += notes.total;
             self.outcome.not_judged += notes.not_judged;
-            self.failed.extend(notes.wrong);
+            notes.wrong.into_iter().for_each(|wrong| self.outcome.fail(wrong));
         }
         self.log.extend(notes.keys)
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { test, setting, log, mut outcome, mut failed } = *self;
-        outcome.failed_distinct = failed.len() as u64;
+        let Self { test, setting, log, known, mut outcome, .. } = *self;
+        // So far rows that fail whatever the other relation holds.
+        outcome.failed_distinct = outcome.failed;
         let mut sorted = log.sorted()?;
         let (mut last, mut found, mut wanted) = (None, false, false);
         let mut keys = 0;
@@ -90,21 +118,22 @@ impl Evaluator for References {
         let mut counted: Option<(u64, u64)> = None;
         let mut frequent: Vec<(u64, u64)> = Vec::new();
         while let Some(key) = sorted.next()? {
-            if last != Some(key.hash) {
+            if last != Some(key.hash()) {
                 outcome.failed_distinct += u64::from(counted.is_some());
                 frequent.extend(counted.take());
-                (last, found, wanted) = (Some(key.hash), false, false);
+                // Of those that are known only what fails was taken down.
+                (last, found, wanted) = (Some(key.hash()), known.is_some() && test.dead, false);
             }
             // A key counts once, whether or not what it refers to came before.
-            if key.side == REFERENCING && !wanted {
+            if key.side() == REFERENCING && !wanted {
                 (keys, wanted) = (keys + 1, true);
             }
-            if key.side == REFERENCED {
+            if key.side() == REFERENCED {
                 found = true;
             } else if found == test.dead {
-                let (_, rows) = counted.get_or_insert((key.ordinal, 0));
+                let (_, rows) = counted.get_or_insert((key.ordinal(), 0));
                 *rows += 1;
-                failed.push(Wrong { ordinal: key.ordinal, ..Wrong::default() });
+                outcome.fail(Wrong { ordinal: key.ordinal(), ..Wrong::default() });
             }
             // Bounded: only the most frequent ones are wanted.
             if frequent.len() > 100_000 {
@@ -115,11 +144,7 @@ impl Evaluator for References {
         frequent.extend(counted);
         keep_most_frequent(&mut frequent);
         outcome.frequent = frequent;
-        outcome.judged_distinct = Some(keys);
-        failed.sort_unstable_by_key(|wrong| wrong.ordinal);
-        for wrong in failed {
-            outcome.fail(wrong, setting.wrong_max);
-        }
+        outcome.judged_distinct = setting.counts_keys.then_some(keys);
         Ok(outcome)
     }
 }

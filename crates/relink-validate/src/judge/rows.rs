@@ -38,7 +38,8 @@ impl Rows {
     pub(super) fn new(test: RowTest, setting: Setting) -> Self {
         let columns = test.columns();
         let deadline = test.judge.deadline(setting.at.now);
-        Self { test, setting, columns, deadline, outcome: Outcome::default(), distinct: Distinct::default(), open: 0 }
+        let outcome = Outcome::new(&setting);
+        Self { test, setting, columns, deadline, outcome, distinct: Distinct::default(), open: 0 }
     }
 
     pub(super) fn not_null(test: &ColumnTest, setting: Setting) -> Self {
@@ -160,7 +161,7 @@ impl Evaluator for Rows {
             self.distinct.add(value);
         }
         for wrong in notes.wrong {
-            self.outcome.fail(wrong, self.setting.wrong_max);
+            self.outcome.fail(wrong);
         }
         Ok(())
     }
@@ -241,7 +242,8 @@ pub(super) struct Latest {
 impl Latest {
     pub(super) fn new(test: FreshTest, setting: Setting) -> Self {
         let deadline = test.deadline(setting.at.now);
-        Self { test, setting, deadline, outcome: Outcome::default(), newest: None }
+        let outcome = Outcome::new(&setting);
+        Self { test, setting, deadline, outcome, newest: None }
     }
 }
 

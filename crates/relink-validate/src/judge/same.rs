@@ -8,7 +8,7 @@ use relink_rules::{Part, decimal};
 
 use super::{
     Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, hash, key_of,
-    log::{Key, Log},
+    log::{Entry, Key, Log},
 };
 use crate::plan::test::SameTest;
 
@@ -57,25 +57,37 @@ fn document(json: &RawJson<'_>, into: &mut Vec<u8>) {
 pub(super) struct Same {
     test: SameTest,
     setting: Setting,
-    /// Key, and the row's place; `side` is the feed.
-    keys: Log<Key>,
-    /// The hash of the content by place: the ordinal's bytes hashed, so that both logs can be sorted alike.
-    contents: [Vec<u128>; 2],
+    log: Log<Row>,
     outcome: Outcome,
-    nameless: Vec<Wrong>,
+}
+
+/// A row by its key; the side is the feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Row {
+    key: Key,
+    /// The halves of its content's hash.
+    content: [u64; 2],
+}
+
+impl Entry for Row {
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        self.key.write(to);
+        self.content.iter().for_each(|half| half.write(to));
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Some(Self { key: Key::read(from)?, content: [u64::read(from)?, u64::read(from)?] })
+    }
 }
 
 impl Same {
     pub(super) fn new(test: SameTest, setting: Setting) -> Self {
-        let keys = Log::new(setting.memory.clone());
-        Self {
-            test,
-            setting,
-            keys,
-            contents: [Vec::new(), Vec::new()],
-            outcome: Outcome::default(),
-            nameless: Vec::new(),
-        }
+        let (log, outcome) = (Log::new(setting.memory.clone()), Outcome::new(&setting));
+        Self { test, setting, log, outcome }
     }
 }
 
@@ -90,6 +102,10 @@ impl Evaluator for Same {
 
     fn look(&self, feed: usize, ordinal: u64, row: View<'_>, notes: &mut Notes) {
         let (side, at) = (&self.test.sides[feed], &self.setting.at);
+        if !concerns(side.filter.as_ref(), row, at) {
+            notes.not_judged += 1;
+            return;
+        }
         let mut bytes = Vec::new();
         for part in &side.content {
             if let Part::Column { index, .. } = part
@@ -104,13 +120,10 @@ impl Evaluator for Same {
                 bytes.push(b'0');
             }
         }
-        notes.values.push(hash(&bytes));
-        if !concerns(side.filter.as_ref(), row, at) {
-            notes.not_judged += 1;
-            return;
-        }
+        let content = hash(&bytes);
+        let content = [(content >> 64) as u64, content as u64];
         match key_of(&side.key, row, at) {
-            Ok(KeyOf::Whole(hash)) => notes.keys.push(Key { hash, side: feed as u8, ordinal }),
+            Ok(KeyOf::Whole(hash)) => notes.rows.push(Row { key: Key::new(hash, feed as u32, ordinal), content }),
             _ => notes.wrong.push(Wrong {
                 feed,
                 ordinal,
@@ -125,46 +138,40 @@ impl Evaluator for Same {
             self.outcome.total += notes.total;
             self.outcome.not_judged += notes.not_judged;
         }
-        self.nameless.extend(notes.wrong);
-        self.contents[feed].extend(notes.values);
-        self.keys.extend(notes.keys)
+        notes.wrong.into_iter().for_each(|wrong| self.outcome.fail(wrong));
+        self.log.extend(notes.rows)
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { test, setting, keys, contents, mut outcome, nameless: mut wrong } = *self;
-        let content = |key: &Key| contents[usize::from(key.side)].get(key.ordinal as usize).copied();
-        let mut sorted = keys.sorted()?;
+        let Self { test, log, mut outcome, .. } = *self;
+        let mut sorted = log.sorted()?;
         let mut next = sorted.next()?;
         while let Some(first) = next {
             let mut of_key = [Vec::new(), Vec::new()];
             let mut entry = Some(first);
-            while let Some(found) = entry.filter(|found| found.hash == first.hash) {
-                of_key[usize::from(found.side)].push(found);
+            while let Some(found) = entry.filter(|found| found.key.hash() == first.key.hash()) {
+                of_key[found.key.side() as usize].push(found);
                 entry = sorted.next()?;
             }
             next = entry;
             let [left, right] = &of_key;
-            let mut fail = |key: &Key, problem: String| {
-                let feed = usize::from(key.side);
-                wrong.push(Wrong { feed, ordinal: key.ordinal, problem: Some(problem), ..Wrong::default() });
+            let mut fail = |row: &Row, problem: String| {
+                let feed = row.key.side() as usize;
+                outcome.fail(Wrong { feed, ordinal: row.key.ordinal(), problem: Some(problem), ..Wrong::default() });
             };
             for pair in left.iter().zip(right) {
-                if content(pair.0) != content(pair.1) {
+                if pair.0.content != pair.1.content {
                     fail(pair.0, format!("differs from the row of {}", test.names[1]));
                 }
             }
-            for key in left.iter().skip(right.len()) {
-                fail(key, format!("is not in {}", test.names[1]));
+            for row in left.iter().skip(right.len()) {
+                fail(row, format!("is not in {}", test.names[1]));
             }
-            for key in right.iter().skip(left.len()) {
-                fail(key, format!("is in {} only", test.names[1]));
+            for row in right.iter().skip(left.len()) {
+                fail(row, format!("is in {} only", test.names[1]));
             }
         }
-        wrong.sort_unstable_by_key(|wrong| (wrong.feed, wrong.ordinal));
-        outcome.failed_distinct = wrong.len() as u64;
-        for wrong in wrong {
-            outcome.fail(wrong, setting.wrong_max);
-        }
+        outcome.failed_distinct = outcome.failed;
         Ok(outcome)
     }
 }

@@ -250,9 +250,8 @@ impl Evaluator for Running {
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
         let Self { test, setting, log, total, not_judged } = *self;
-        let mut outcome = Outcome { total, not_judged, ..Outcome::default() };
+        let mut outcome = Outcome { total, not_judged, ..Outcome::new(&setting) };
         let mut sorted = log.sorted()?;
-        let mut wrong = Vec::new();
         let mut difference = BigDecimal::from(0);
         let mut before: Option<Entry> = None;
         let mut balance = test.start.clone();
@@ -293,7 +292,7 @@ impl Evaluator for Running {
                     beside.push(("difference".to_owned(), Some(written(&off))));
                     difference += off.abs();
                 }
-                wrong.push(Wrong {
+                outcome.fail(Wrong {
                     ordinal: entry.ordinal,
                     problem: Some(problem.to_owned()),
                     beside,
@@ -308,11 +307,7 @@ impl Evaluator for Running {
         if difference != 0 {
             outcome.difference = Some(written(&difference));
         }
-        wrong.sort_unstable_by_key(|wrong| wrong.ordinal);
-        outcome.failed_distinct = wrong.len() as u64;
-        for wrong in wrong {
-            outcome.fail(wrong, setting.wrong_max);
-        }
+        outcome.failed_distinct = outcome.failed;
         Ok(outcome)
     }
 }
@@ -322,15 +317,13 @@ pub(super) struct Overlaps {
     test: OverlapTest,
     setting: Setting,
     log: Log<Entry>,
-    total: u64,
-    not_judged: u64,
-    failed: Vec<Wrong>,
+    outcome: Outcome,
 }
 
 impl Overlaps {
     pub(super) fn new(test: OverlapTest, setting: Setting) -> Self {
-        let log = Log::new(setting.memory.clone());
-        Self { test, setting, log, total: 0, not_judged: 0, failed: Vec::new() }
+        let (log, outcome) = (Log::new(setting.memory.clone()), Outcome::new(&setting));
+        Self { test, setting, log, outcome }
     }
 }
 
@@ -375,15 +368,14 @@ impl Evaluator for Overlaps {
     }
 
     fn absorb(&mut self, _: usize, notes: Notes) -> io::Result<()> {
-        self.total += notes.total;
-        self.not_judged += notes.not_judged;
-        self.failed.extend(notes.wrong);
+        self.outcome.total += notes.total;
+        self.outcome.not_judged += notes.not_judged;
+        notes.wrong.into_iter().for_each(|wrong| self.outcome.fail(wrong));
         self.log.extend(notes.places)
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { setting, log, total, not_judged, failed: mut wrong, .. } = *self;
-        let mut outcome = Outcome { total, not_judged, ..Outcome::default() };
+        let Self { log, mut outcome, .. } = *self;
         let mut sorted = log.sorted()?;
         // Spans that hang together, one overlapping the next, and how far they reach.
         let mut together: Vec<u64> = Vec::new();
@@ -410,14 +402,11 @@ impl Evaluator for Overlaps {
             cluster.sort_unstable();
         }
         clusters.sort_unstable();
-        outcome.failed_distinct = clusters.len() as u64 + wrong.len() as u64;
+        outcome.failed_distinct = clusters.len() as u64 + outcome.failed;
         for (cluster, number) in clusters.into_iter().zip(1..) {
-            let one = |ordinal| Wrong { ordinal, group: Some(number), ..Wrong::default() };
-            wrong.extend(cluster.into_iter().map(one));
-        }
-        wrong.sort_by_key(|wrong| (wrong.group.unwrap_or(u64::MAX), wrong.ordinal));
-        for wrong in wrong {
-            outcome.fail(wrong, setting.wrong_max);
+            for ordinal in cluster {
+                outcome.fail(Wrong { ordinal, group: Some(number), ..Wrong::default() });
+            }
         }
         Ok(outcome)
     }

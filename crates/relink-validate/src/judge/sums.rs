@@ -10,7 +10,7 @@ use super::{
     Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong,
     amount::Exact,
     concerns, key_of,
-    log::{self, Log, read_text, take, write_text},
+    log::{self, Key, Log, read_text, take, write_text},
 };
 use crate::plan::test::{Side, SumsTest};
 
@@ -27,35 +27,39 @@ pub(crate) const NULL_LINE: &str = "a line has no amount";
 /// A group that has to come to nothing.
 pub(crate) const NOT_ZERO: &str = "does not come to zero";
 
-/// The amount of one row.
+/// The amount of one row. Most take no allocation.
 #[derive(Clone, Debug)]
 pub(super) enum Amount {
     Null,
     /// Text, NaN, an infinity, a division by zero.
     Faulty,
-    /// And what it would be, were it rounded elsewhere.
-    Number(Exact, Option<Exact>),
+    /// So many units, and digits after the point.
+    Small(i64, u8),
+    /// Any other number, and what it would be, were it rounded elsewhere.
+    Number(Box<(Exact, Option<Exact>)>),
 }
 
-/// The amount of a row, by its key.
+impl Amount {
+    fn of(number: Exact, other: Option<Exact>) -> Self {
+        if let (Exact::Small(units, scale), None) = (&number, &other)
+            && let Ok(units) = i64::try_from(*units)
+        {
+            return Self::Small(units, *scale);
+        }
+        Self::Number(Box::new((number, other)))
+    }
+}
+
+/// The amount of a row, by its key; the side is 0 for the left one, 1 for the right one.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    hash: u128,
-    /// 0: left, 1: right.
-    side: u8,
-    ordinal: u64,
+    key: Key,
     amount: Amount,
-}
-
-impl Entry {
-    fn place(&self) -> (u128, u8, u64) {
-        (self.hash, self.side, self.ordinal)
-    }
 }
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
+        self.key == other.key
     }
 }
 
@@ -69,24 +73,29 @@ impl PartialOrd for Entry {
 
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
+        self.key.cmp(&other.key)
     }
 }
 
 impl log::Entry for Entry {
     fn size(&self) -> usize {
-        size_of::<Self>()
+        // Two numbers, of which none is so long that its digits would count.
+        size_of::<Self>() + if matches!(self.amount, Amount::Number(_)) { 96 } else { 0 }
     }
 
     fn write(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.hash.to_le_bytes());
-        to.push(self.side);
-        to.extend_from_slice(&self.ordinal.to_le_bytes());
+        self.key.write(to);
         match &self.amount {
             Amount::Null => to.push(0),
             Amount::Faulty => to.push(1),
-            Amount::Number(number, other) => {
-                to.push(if other.is_some() { 3 } else { 2 });
+            Amount::Small(units, scale) => {
+                to.push(2);
+                to.extend_from_slice(&units.to_le_bytes());
+                to.push(*scale);
+            }
+            Amount::Number(numbers) => {
+                let (number, other) = numbers.as_ref();
+                to.push(if other.is_some() { 4 } else { 3 });
                 for number in std::iter::once(number).chain(other) {
                     write_text(&decimal::plain(&number.number()), to);
                 }
@@ -95,17 +104,16 @@ impl log::Entry for Entry {
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        let hash = u128::from_le_bytes(take(from)?);
-        let side = u8::from_le_bytes(take(from)?);
-        let ordinal = u64::from_le_bytes(take(from)?);
+        let key = Key::read(from)?;
         let number = |from: &mut &[u8]| decimal::parse(&read_text(from)?).map(|number| Exact::of(&number));
         let amount = match u8::from_le_bytes(take(from)?) {
             0 => Amount::Null,
             1 => Amount::Faulty,
-            2 => Amount::Number(number(from)?, None),
-            _ => Amount::Number(number(from)?, Some(number(from)?)),
+            2 => Amount::Small(i64::from_le_bytes(take(from)?), u8::from_le_bytes(take(from)?)),
+            3 => Amount::Number(Box::new((number(from)?, None))),
+            _ => Amount::Number(Box::new((number(from)?, Some(number(from)?)))),
         };
-        Some(Self { hash, side, ordinal, amount })
+        Some(Self { key, amount })
     }
 }
 
@@ -137,7 +145,11 @@ impl Summed {
         match amount {
             Amount::Null => self.nulls += 1,
             Amount::Faulty => self.faulty = true,
-            Amount::Number(number, other) => {
+            Amount::Small(units, scale) => {
+                self.sum.get_or_insert(Exact::ZERO).add(&Exact::Small(i128::from(*units), *scale));
+            }
+            Amount::Number(numbers) => {
+                let (number, other) = numbers.as_ref();
                 self.sum.get_or_insert(Exact::ZERO).add(number);
                 if let Some(other) = other {
                     self.other.get_or_insert(Exact::ZERO).add(other);
@@ -274,11 +286,11 @@ impl Evaluator for Sums {
             Ok(None) => Amount::Null,
             Ok(Some(found)) => {
                 let other = side.other.as_ref().and_then(|other| number(other).ok().flatten());
-                Amount::Number(found, other)
+                Amount::of(found, other)
             }
             Err(()) => Amount::Faulty,
         };
-        notes.amounts.push(Entry { hash: key, side: feed as u8, ordinal, amount });
+        notes.amounts.push(Entry { key: Key::new(key, feed as u32, ordinal), amount });
     }
 
     fn absorb(&mut self, feed: usize, notes: Notes) -> io::Result<()> {
@@ -294,23 +306,22 @@ impl Evaluator for Sums {
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
         let Self { test, setting, log, total, outside, null_lines } = *self;
-        let mut outcome = Outcome { total, not_judged: outside, ..Outcome::default() };
+        let mut outcome = Outcome { total, not_judged: outside, ..Outcome::new(&setting) };
         let mut sorted = log.sorted()?;
-        let mut wrong: Vec<Wrong> = Vec::new();
         let (mut difference, mut elsewhere, mut groups) = (BigDecimal::zero(), 0_u64, 0_u64);
         let mut next = sorted.next()?;
         while let Some(first) = next {
-            let hash = first.hash;
+            let hash = first.key.hash();
             let mut lefts: Vec<(u64, Summed)> = Vec::new();
             let mut right = Summed::default();
-            let (mut feed, here) = (0, first.ordinal);
+            let (mut feed, here) = (0, first.key.ordinal());
             let mut entry = Some(first);
-            while let Some(found) = entry.take_if(|found| found.hash == hash) {
-                if found.side == 1 {
+            while let Some(found) = entry.take_if(|found| found.key.hash() == hash) {
+                if found.key.side() == 1 {
                     right.add(&found.amount);
                 } else {
                     if lefts.is_empty() || !test.left.summed {
-                        lefts.push((found.ordinal, Summed::default()));
+                        lefts.push((found.key.ordinal(), Summed::default()));
                     }
                     if let Some((_, summed)) = lefts.last_mut() {
                         summed.add(&found.amount);
@@ -340,7 +351,7 @@ impl Evaluator for Sums {
                             difference += off.abs();
                         }
                         let problem = Some(test.problem_name(problem));
-                        wrong.push(Wrong { feed, ordinal, problem, group: None, beside });
+                        outcome.fail(Wrong { feed, ordinal, problem, group: None, beside });
                     }
                 }
             }
@@ -350,11 +361,7 @@ impl Evaluator for Sums {
             outcome.total = groups;
             outcome.not_judged = 0;
         }
-        wrong.sort_unstable_by_key(|wrong| (wrong.feed, wrong.ordinal));
-        outcome.failed_distinct = wrong.len() as u64;
-        for wrong in wrong {
-            outcome.fail(wrong, setting.wrong_max);
-        }
+        outcome.failed_distinct = outcome.failed;
         if null_lines > 0 {
             outcome.notes.push(null_lines_note(null_lines));
         }

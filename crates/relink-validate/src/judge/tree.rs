@@ -23,7 +23,8 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new(test: TreeTest, setting: Setting) -> Self {
-        Self { test, setting, links: HashMap::new(), outcome: Outcome::default() }
+        let outcome = Outcome::new(&setting);
+        Self { test, setting, links: HashMap::new(), outcome }
     }
 }
 
@@ -56,7 +57,7 @@ impl Evaluator for Tree {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { setting, links, mut outcome, .. } = *self;
+        let Self { links, mut outcome, .. } = *self;
         // By row: the walk that came by it.
         let mut seen: HashMap<u128, u32> = HashMap::with_capacity(links.len());
         let mut starts: Vec<(u64, u128)> = links.iter().map(|(own, (_, ordinal))| (*ordinal, *own)).collect();
@@ -92,7 +93,7 @@ impl Evaluator for Tree {
         outcome.failed_distinct = cycles.len() as u64;
         for (cycle, number) in cycles.into_iter().zip(1..) {
             for ordinal in cycle {
-                outcome.fail(Wrong { ordinal, group: Some(number), ..Wrong::default() }, setting.wrong_max);
+                outcome.fail(Wrong { ordinal, group: Some(number), ..Wrong::default() });
             }
         }
         Ok(outcome)

@@ -169,9 +169,10 @@ impl RowSource for LiveRows<'_> {
         let pass = Pass::new(self.connection.dialect(), relation, &feed.columns, self.rows, false);
         let mut first = 0;
         let each = |rows: Vec<(Vec<Value>, Vec<Value>)>| {
-            let rows: Vec<Vec<Value>> = rows.into_iter().map(|(_, values)| values).collect();
-            let batch = Batch { first, rows, odd: HashMap::new() };
-            first += batch.rows.len() as u64;
+            let number = rows.len();
+            let values: Vec<Value> = rows.into_iter().flat_map(|(_, values)| values).collect();
+            let batch = Batch { first, rows: number, values, odd: HashMap::new() };
+            first += number as u64;
             absorb(look(&batch)).map(|()| true)
         };
         pass.run(self.connection, each).await

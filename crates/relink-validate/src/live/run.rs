@@ -95,7 +95,12 @@ impl Options {
 
     pub(crate) fn setting(&self, check: &Check) -> Setting {
         let folder = Arc::new(self.temporary.clone());
-        Setting { at: self.moment(), wrong_max: self.rows_of(check), memory: Memory { bytes: self.memory, folder } }
+        Setting {
+            at: self.moment(),
+            wrong_max: self.rows_of(check),
+            memory: Memory { bytes: self.memory, folder },
+            counts_keys: check.inferred.is_some(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records as rows of their relation: fields are columns, lists are rows of a join table, natural keys are the keys of the rows that they name.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt, io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use relink_db::{DbError, DbErrorKind};
-use relink_export::{ExportError, JsonKind, LabelId, RawJson, Record, Run};
+use relink_export::{ExportError, Fields, JsonKind, LabelId, RawJson, Record, Run};
 use relink_model::{Catalog, Column, RelationId, TypeKind, Value};
 use relink_records::{FieldTarget, JoinField, LabelTarget, Mapping, Prepared, Reader, single_reference};
 
@@ -20,6 +20,9 @@ use crate::live::text;
 
 /// Digits up to which every number without an exponent passes through floating point unharmed.
 const FLOAT_DIGITS: usize = 15;
+
+/// Pieces of a relation that each core reads before what was seen of them is taken down, in their order.
+const PIECES_EACH: usize = 6;
 
 /// Why records could not be read.
 #[derive(Clone, Debug)]
@@ -109,13 +112,16 @@ pub(super) struct Records<'a> {
     /// By relation.
     pieces: HashMap<RelationId, Vec<Piece>>,
     noticed: Mutex<Noticed>,
+    /// The relations whose records have been read: what is to be noticed of them has been.
+    seen: HashSet<RelationId>,
 }
 
 /// Field names of a record, and where they go: most often the same as of the record before.
 #[derive(Default)]
 struct Shape {
     names: Vec<String>,
-    places: Vec<Place>,
+    /// With the place of the value in a row, where it is wanted.
+    places: Vec<(Place, Option<usize>)>,
 }
 
 /// Decodes records of one piece.
@@ -124,6 +130,8 @@ struct Decoding<'r, 'a> {
     relation: RelationId,
     columns: &'r [usize],
     shape: Shape,
+    /// Which values of the row at hand are there. Kept for its allocation.
+    filled: Vec<bool>,
     noticed: Noticed,
     /// Whether what is noticed counts: a record is noticed when it is first read.
     notices: bool,
@@ -154,7 +162,7 @@ impl<'a> Records<'a> {
             }
         }
         let naturals = Naturals::default();
-        Self { export, catalog, mapping, reader, naturals, pieces, noticed: Mutex::default() }
+        Self { export, catalog, mapping, reader, naturals, pieces, noticed: Mutex::default(), seen: HashSet::new() }
     }
 
     /// Whether rows of this relation can be in the export.
@@ -190,7 +198,8 @@ impl<'a> Records<'a> {
     }
 
     fn decoding<'r>(&'r self, relation: RelationId, columns: &'r [usize], notices: bool) -> Decoding<'r, 'a> {
-        Decoding { records: self, relation, columns, shape: Shape::default(), noticed: Noticed::default(), notices }
+        let (shape, filled, noticed) = (Shape::default(), Vec::new(), Noticed::default());
+        Decoding { records: self, relation, columns, shape, filled, noticed, notices }
     }
 
     /// Reads the rows of a piece.
@@ -201,15 +210,17 @@ impl<'a> Records<'a> {
         columns: &[usize],
         notices: bool,
     ) -> Result<(Batch, Noticed), Trouble> {
-        let mut batch = Batch { first: 0, rows: Vec::with_capacity(piece.run.records as usize), odd: HashMap::new() };
+        let values = Vec::with_capacity(piece.run.records as usize * columns.len());
+        let mut batch = Batch { values, ..Batch::default() };
         let mut decoding = self.decoding(relation, columns, notices && piece.list.is_none());
         let mut reader = self.export.source.records(&piece.run);
+        let mut kept = Fields::default();
         while let Some(record) = reader.next() {
             let record = record?;
-            match &piece.list {
-                None => decoding.record(&record, &mut batch)?,
-                Some(list) => decoding.list(&record, piece.of, list, &mut batch)?,
-            }
+            let mut fields = kept.recycle();
+            record.read_fields(&mut fields)?;
+            decoding.piece(piece, &record, &fields, &mut batch)?;
+            kept = fields.recycle();
         }
         Ok((batch, decoding.noticed))
     }
@@ -298,9 +309,12 @@ fn as_it_is(json: &RawJson<'_>) -> Value {
 
 /// Whether a number is another one after it has passed through floating point, as common readers of JSON let it.
 fn rounds(json: &RawJson<'_>) -> bool {
+    if json.kind() != JsonKind::Number {
+        return false;
+    }
     let text = json.text();
-    let plainly_fits = !text.contains(['e', 'E']) && text.bytes().filter(u8::is_ascii_digit).count() <= FLOAT_DIGITS;
-    if json.kind() != JsonKind::Number || plainly_fits {
+    let has_exponent = text.bytes().any(|byte| matches!(byte, b'e' | b'E'));
+    if !has_exponent && text.bytes().filter(u8::is_ascii_digit).count() <= FLOAT_DIGITS {
         return false;
     }
     let exact = relink_rules::decimal::parse(text);
@@ -313,41 +327,61 @@ impl Decoding<'_, '_> {
         self.columns.iter().position(|wanted| *wanted == column)
     }
 
+    /// A record of a piece as the rows that it makes there.
+    fn piece(
+        &mut self,
+        piece: &Piece,
+        record: &Record<'_>,
+        fields: &Fields<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), Trouble> {
+        match &piece.list {
+            None => self.record(record, fields, batch),
+            Some(list) => self.list(record, fields, piece.of, list, batch),
+        }
+    }
+
     /// A record as a row.
-    fn record(&mut self, record: &Record<'_>, batch: &mut Batch) -> Result<(), Trouble> {
-        let fields = record.fields()?;
+    fn record(&mut self, record: &Record<'_>, fields: &Fields<'_>, batch: &mut Batch) -> Result<(), Trouble> {
         let same = self.shape.names.len() == fields.fields.len()
             && self.shape.names.iter().zip(&fields.fields).all(|(known, (name, _))| known == name);
         if !same {
             self.shape.names = fields.fields.iter().map(|(name, _)| name.to_string()).collect();
-            let place =
-                |name: &String| Place::from(&self.records.mapping.field(&self.records.catalog, self.relation, name));
+            let place = |name: &String| {
+                let place = Place::from(&self.records.mapping.field(&self.records.catalog, self.relation, name));
+                let slot = if let Place::Column(column) = place { self.slot(column) } else { None };
+                (place, slot)
+            };
             self.shape.places = self.shape.names.iter().map(place).collect();
         }
-        let number = batch.rows.len();
-        let mut row = vec![Value::Null; self.columns.len()];
-        let mut filled = vec![false; self.columns.len()];
-        let mut keep =
-            |slot: usize, (value, unfit): (Value, Option<String>), odd: &mut HashMap<(usize, usize), Odd>| {
-                row[slot] = value;
-                filled[slot] = true;
-                if let Some(why) = unfit {
-                    odd.insert((number, slot), Odd::Unfit(why));
-                }
-            };
+        let (number, begin) = (batch.rows, batch.values.len());
+        batch.rows += 1;
+        batch.values.resize(begin + self.columns.len(), Value::Null);
+        let Batch { values, odd, .. } = batch;
+        let row = &mut values[begin..];
+        self.filled.clear();
+        self.filled.resize(self.columns.len(), false);
+        let filled = &mut self.filled;
+        let mut keep = |slot: usize, (value, unfit): (Value, Option<String>)| {
+            row[slot] = value;
+            filled[slot] = true;
+            if let Some(why) = unfit {
+                odd.insert((number, slot), Odd::Unfit(why));
+            }
+        };
         let definition = self.records.catalog.relation(self.relation);
         if let Some(pk) = &fields.pk {
             for (slot, column) in self.columns.iter().enumerate() {
                 if let Some(found) = self.records.pk(pk, self.relation, *column) {
-                    keep(slot, found, &mut batch.odd);
+                    keep(slot, found);
                 }
             }
         }
-        for ((name, json), place) in fields.fields.iter().zip(&self.shape.places) {
+        for ((name, json), (place, slot)) in fields.fields.iter().zip(&self.shape.places) {
             match place {
                 Place::Column(column) => {
-                    if let Some(slot) = self.slot(*column) {
-                        keep(slot, self.records.value(json, self.relation, *column), &mut batch.odd);
+                    if let Some(slot) = slot {
+                        keep(*slot, self.records.value(json, self.relation, *column));
                     }
                     if self.notices && rounds(json) {
                         let seen =
@@ -362,7 +396,7 @@ impl Decoding<'_, '_> {
                 Place::Elsewhere | Place::Unknown => {}
             }
         }
-        for (slot, column) in self.columns.iter().enumerate().filter(|(slot, _)| !filled[*slot]) {
+        for (slot, column) in self.columns.iter().enumerate().filter(|(slot, _)| !self.filled[*slot]) {
             let known = &definition.columns[*column];
             if let Some(recipe) = self.records.reader.recipe(self.relation, *column)
                 && let Some(value) = recipe.set.as_ref().or(recipe.default.as_ref())
@@ -376,16 +410,21 @@ impl Decoding<'_, '_> {
                 row[slot] = name;
             } else if known.is_optional() {
                 // A database would fill it in, with NULL or something else.
-                batch.odd.insert((number, slot), Odd::Absent);
+                odd.insert((number, slot), Odd::Absent);
             }
         }
-        batch.rows.push(row);
         Ok(())
     }
 
     /// The elements of a record's list as rows of the join table.
-    fn list(&self, record: &Record<'_>, of: RelationId, list: &JoinField, batch: &mut Batch) -> Result<(), Trouble> {
-        let fields = record.fields()?;
+    fn list(
+        &self,
+        record: &Record<'_>,
+        fields: &Fields<'_>,
+        of: RelationId,
+        list: &JoinField,
+        batch: &mut Batch,
+    ) -> Result<(), Trouble> {
         let is_it = |name: &str| matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Join(found) if found == *list);
         let Some((_, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return Ok(()) };
         let own = if let Some(pk) = &fields.pk {
@@ -400,8 +439,10 @@ impl Decoding<'_, '_> {
             }
         };
         for element in json.elements() {
-            let number = batch.rows.len();
-            let mut row = vec![Value::Null; self.columns.len()];
+            let (number, begin) = (batch.rows, batch.values.len());
+            batch.rows += 1;
+            batch.values.resize(begin + self.columns.len(), Value::Null);
+            let row = &mut batch.values[begin..];
             for (slot, column) in self.columns.iter().enumerate() {
                 if *column == list.source_column {
                     row[slot] = own.clone().unwrap_or(Value::Null);
@@ -415,7 +456,6 @@ impl Decoding<'_, '_> {
                     batch.odd.insert((number, slot), Odd::Absent);
                 }
             }
-            batch.rows.push(row);
         }
         Ok(())
     }
@@ -426,9 +466,10 @@ impl RowSource for Records<'_> {
     type Trouble = Trouble;
 
     async fn scan(&mut self, feed: &Feed, look: &Look<'_>, absorb: &mut Absorb<'_>) -> Result<(), Trouble> {
+        let notices = self.seen.insert(feed.relation);
         let none = Vec::new();
         let pieces = self.pieces.get(&feed.relation).unwrap_or(&none);
-        let side_by_side = rayon::current_num_threads() * 2;
+        let side_by_side = rayon::current_num_threads() * PIECES_EACH;
         let mut first = 0;
         for window in pieces.chunks(side_by_side.max(1)) {
             let mut starts = Vec::with_capacity(window.len());
@@ -440,7 +481,7 @@ impl RowSource for Records<'_> {
             let seen: Vec<Result<_, Trouble>> = own
                 .par_iter()
                 .map(|(piece, first)| {
-                    let (mut batch, noticed) = self.read(piece, feed.relation, &feed.columns, true)?;
+                    let (mut batch, noticed) = self.read(piece, feed.relation, &feed.columns, notices)?;
                     batch.first = *first;
                     Ok((look(&batch), noticed))
                 })
@@ -457,7 +498,7 @@ impl RowSource for Records<'_> {
             for read in read {
                 let (mut batch, _) = read?;
                 batch.first = first;
-                first += batch.rows.len() as u64;
+                first += batch.rows as u64;
                 absorb(look(&batch))?;
             }
         }
@@ -495,11 +536,8 @@ impl RowSource for Records<'_> {
             while let Some(record) = reader.next() {
                 let record = record?;
                 let mut batch = Batch::default();
-                match &piece.list {
-                    None => decoding.record(&record, &mut batch)?,
-                    Some(list) => decoding.list(&record, piece.of, list, &mut batch)?,
-                }
-                for row in batch.rows {
+                decoding.piece(piece, &record, &record.fields()?, &mut batch)?;
+                for row in batch.rows() {
                     while wanted.next_if(|wanted| *wanted == first).is_some() {
                         let value = |column: &usize| all.iter().position(|at| at == column).map(|slot| &row[slot]);
                         let named: IndexMap<String, Option<String>> = key
