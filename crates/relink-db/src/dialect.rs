@@ -1,5 +1,7 @@
 //! How databases differ, as capabilities and as SQL text. No I/O.
 
+use std::fmt;
+
 use relink_model::{Column, ColumnType, ForeignKey, Relation, RelationName, Value};
 
 /// Says why a value would be changed by the database that keeps it; `None` where it is kept as it is.
@@ -81,6 +83,21 @@ impl Capabilities {
     }
 }
 
+/// Rows of one relation, aliased `c`, for which another one has no row. Written out: `FROM ... WHERE ...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AntiJoin {
+    /// What stands after `FROM`: the relation as `c`, and what it is joined to.
+    pub from: String,
+    /// What stands after `WHERE`: one condition, whose parts only AND joins.
+    pub condition: String,
+}
+
+impl fmt::Display for AntiJoin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FROM {} WHERE {}", self.from, self.condition)
+    }
+}
+
 /// A dialect: capabilities, quoting, and the SQL shapes that are fast on this database.
 pub trait Dialect: Send + Sync {
     /// `sqlite`, `postgres` or `mysql`: names files and snapshots; nobody branches on it.
@@ -115,9 +132,9 @@ pub trait Dialect: Send + Sync {
     /// lower-case with hyphens, JSON as text). `alias` is a table alias or empty.
     fn read_expression(&self, alias: &str, column: &Column) -> String;
 
-    /// `FROM ... WHERE ...` of the rows of `referencing` (aliased `c`) whose key has no target in `referenced`, in the shape that is
+    /// The rows of `referencing` (aliased `c`) whose key has no target in `referenced`, in the shape that is
     /// fast here: NULLs judged by the key's MATCH, never a cast of a key column, so that collations and padding apply as in the constraint.
-    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String;
+    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> AntiJoin;
 
     /// How to tell whether this database would change a value of this type when it keeps it, beyond what the type itself says: a plain function,
     /// so that values can be judged away from the connection, which says why; `None` where nothing is changed.

@@ -19,6 +19,6 @@ pub use connection::{
     Access, Connection, InsertColumn, InsertTarget, Intent, JOURNAL, Lookup, NumberingState, ResultRow,
     TransactionKind, connect,
 };
-pub use dialect::{Capabilities, Dialect, Exactness};
+pub use dialect::{AntiJoin, Capabilities, Dialect, Exactness};
 pub use error::{DbError, DbErrorKind};
 pub use url::{DatabaseUrl, UrlError};

@@ -289,7 +289,7 @@ mod tests {
         fn has_print(&self, _: &str) -> String {
             unreachable!("not asked")
         }
-        fn orphans(&self, _: &Relation, _: &ForeignKey, _: &Relation) -> String {
+        fn orphans(&self, _: &Relation, _: &ForeignKey, _: &Relation) -> crate::AntiJoin {
             unreachable!()
         }
         fn exact_numeric(&self, _: &str) -> String {

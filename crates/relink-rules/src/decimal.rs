@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn short_numbers_are_read_as_long_ones_are() {
-        for text in ["0", "-0", "+3", ".5", "5.", "-12.50", "0.000", "999999999999999999", "-0.00000000000000001", "007.10"] {
+        for text in
+            ["0", "-0", "+3", ".5", "5.", "-12.50", "0.000", "999999999999999999", "-0.00000000000000001", "007.10"]
+        {
             let library = BigDecimal::from_str(text).expect("a number");
             let own = parse(text).expect("a number");
             assert_eq!(own.as_bigint_and_exponent(), library.as_bigint_and_exponent(), "{text}");

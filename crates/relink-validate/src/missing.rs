@@ -54,13 +54,7 @@ pub async fn missing(
         let Test::Reference(test) = &check.test else { continue };
         let Some(target) = test.target else { continue };
         let compiled = compile(catalog, std::slice::from_ref(check), options, connection.dialect());
-        let Some((Probe::Orphans(_), Some(sql))) =
-            compiled.into_iter().next().map(|compiled| (compiled.probe, compiled.sql))
-        else {
-            continue;
-        };
-        // `SELECT c.* FROM ...`: the orphans' own rows, under the alias c.
-        let Some(orphans) = sql.strip_prefix("SELECT c.* ") else { continue };
+        let Some(Probe::Orphans(probe)) = compiled.into_iter().next().map(|compiled| compiled.probe) else { continue };
         let (relation, referenced) = (catalog.relation(test.relation), catalog.relation(target));
         let columns = |parts: &[Part]| parts.iter().flat_map(Part::columns).collect::<Vec<usize>>();
         let dialect = connection.dialect();
@@ -69,7 +63,7 @@ pub async fn missing(
             .map(|column| dialect.read_expression("c", &relation.columns[column]))
             .collect();
         let order: Vec<String> = (1..=read.len()).map(|at| at.to_string()).collect();
-        let select = format!("SELECT DISTINCT {} {orphans} ORDER BY {}", read.join(", "), order.join(", "));
+        let select = format!("SELECT DISTINCT {} {} ORDER BY {}", read.join(", "), probe.orphans, order.join(", "));
         let mut keys: Vec<Vec<Value>> = Vec::new();
         loop {
             let page = connection.query(&format!("{select} LIMIT {PAGE_KEYS} OFFSET {}", keys.len()), &[]).await?;

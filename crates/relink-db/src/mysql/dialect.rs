@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, TypeKind};
 
-use crate::{Capabilities, Dialect};
+use crate::{AntiJoin, Capabilities, Dialect};
 
 /// Which of the two products answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl Dialect for MySqlDialect {
         }
     }
 
-    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String {
+    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> AntiJoin {
         let child = self.quote_relation(&referencing.name);
         let parent = self.quote_relation(&referenced.name);
         let mut pairs = Vec::with_capacity(key.columns.len());
@@ -278,15 +278,16 @@ impl Dialect for MySqlDialect {
                 format!("NOT EXISTS (SELECT 1 FROM (SELECT DISTINCT {targets_named} FROM {parent} p) d WHERE {equal})")
             }
         };
-        match key.match_kind {
-            MatchKind::Simple => format!("FROM {child} c WHERE {complete} AND {missing}"),
+        let condition = match key.match_kind {
+            MatchKind::Simple => format!("{complete} AND {missing}"),
             // InnoDB knows MATCH SIMPLE only, so this is for references that configuration declares.
             MatchKind::Full => {
                 let parts = key.columns.iter().map(|column| format!("c.{} IS NULL", self.quote(column)));
                 let empty = join(parts.collect(), " AND ");
-                format!("FROM {child} c WHERE NOT ({empty}) AND (NOT ({complete}) OR {missing})")
+                format!("NOT ({empty}) AND (NOT ({complete}) OR {missing})")
             }
-        }
+        };
+        AntiJoin { from: format!("{child} c"), condition }
     }
 
     fn exact_numeric(&self, expression: &str) -> String {
@@ -441,7 +442,7 @@ mod tests {
         let child = relation("child", vec![column("a", "int"), column("b`b", "int")]);
         let parent = relation("parent", vec![column("x", "int"), column("y", "int")]);
         assert_eq!(
-            maria().orphans(&child, &key(&["a", "b`b"], &["x", "y"], Enforcement::Enforced), &parent),
+            maria().orphans(&child, &key(&["a", "b`b"], &["x", "y"], Enforcement::Enforced), &parent).to_string(),
             "FROM `child` c WHERE c.`a` IS NOT NULL AND c.`b``b` IS NOT NULL \
              AND NOT EXISTS (SELECT 1 FROM `parent` p WHERE p.`x` = c.`a` AND p.`y` = c.`b``b`)"
         );
@@ -458,11 +459,17 @@ mod tests {
                       AND NOT EXISTS (SELECT 1 FROM `parent` p WHERE p.`x` = c.`a`)";
         let derived = "FROM `child` c WHERE c.`a` IS NOT NULL AND NOT EXISTS (SELECT 1 FROM \
                        (SELECT DISTINCT p.`x` AS k0 FROM `parent` p) d WHERE d.k0 = c.`a`)";
-        assert_eq!(maria().orphans(&child, &key, &parent), except);
-        assert_eq!(MySqlDialect::new("8.0.36", "utf8mb4_0900_ai_ci").orphans(&child, &key, &parent), exists);
-        assert_eq!(MySqlDialect::new("5.7.44", "utf8mb4_general_ci").orphans(&child, &key, &parent), derived);
+        assert_eq!(maria().orphans(&child, &key, &parent).to_string(), except);
+        assert_eq!(
+            MySqlDialect::new("8.0.36", "utf8mb4_0900_ai_ci").orphans(&child, &key, &parent).to_string(),
+            exists
+        );
+        assert_eq!(
+            MySqlDialect::new("5.7.44", "utf8mb4_general_ci").orphans(&child, &key, &parent).to_string(),
+            derived
+        );
         parent.primary_key = Some(PrimaryKey { name: None, columns: vec!["x".into(), "z".into()] });
-        assert_eq!(maria().orphans(&child, &key, &parent), exists);
+        assert_eq!(maria().orphans(&child, &key, &parent).to_string(), exists);
     }
 
     #[test]
@@ -470,7 +477,7 @@ mod tests {
         let child = relation("child", vec![column("a", "bigint(20)")]);
         let mut parent = relation("parent", vec![column("x", "varchar(40)")]);
         parent.columns[0].collation = Some("latin1_swedish_ci".into());
-        let sql = maria().orphans(&child, &key(&["a"], &["x"], Enforcement::Virtual), &parent);
+        let sql = maria().orphans(&child, &key(&["a"], &["x"], Enforcement::Virtual), &parent).condition;
         assert!(sql.contains("(CONVERT(c.`a` USING latin1) COLLATE latin1_swedish_ci) IN"), "{sql}");
     }
 
@@ -479,7 +486,7 @@ mod tests {
         let child = relation("child", vec![column("a", "int"), column("b", "int")]);
         let mut key = key(&["a", "b"], &["a", "b"], Enforcement::Enforced);
         key.match_kind = MatchKind::Full;
-        let sql = maria().orphans(&child, &key, &child);
+        let sql = maria().orphans(&child, &key, &child).condition;
         assert!(
             sql.contains("NOT (c.`a` IS NULL AND c.`b` IS NULL) AND (NOT (c.`a` IS NOT NULL AND c.`b` IS NOT NULL) OR"),
             "{sql}"

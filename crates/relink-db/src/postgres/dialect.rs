@@ -3,7 +3,7 @@
 use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, RelationKind, TypeKind};
 
 use super::types;
-use crate::{Capabilities, Dialect};
+use crate::{AntiJoin, Capabilities, Dialect};
 
 /// The PostgreSQL dialect.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Dialect for PostgresDialect {
         }
     }
 
-    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String {
+    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> AntiJoin {
         // A declared key of a plain table sees that table's own rows; a configured one means what a reader of the
         // table sees.
         let own_rows = key.enforcement != Enforcement::Virtual;
@@ -152,12 +152,11 @@ impl Dialect for PostgresDialect {
             MatchKind::Full if key.columns.len() > 1 => format!("({})", judged(" OR ")),
             MatchKind::Full | MatchKind::Simple => judged(" AND "),
         };
-        format!(
-            "FROM {} AS c WHERE {judged} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
-            source(referencing),
-            source(referenced),
-            compared.join(" AND ")
-        )
+        let (parent, compared) = (source(referenced), compared.join(" AND "));
+        AntiJoin {
+            from: format!("{} AS c", source(referencing)),
+            condition: format!("{judged} AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {compared})"),
+        }
     }
 
     /// Through text: a direct cast rounds a `double precision` to 15 digits, while its text is the shortest that reads
@@ -306,7 +305,7 @@ mod tests {
         let mut parent = relation("p", RelationKind::Table, &["ka"]);
         parent.columns[0].collation = Some("und-ci".into());
         let key = key(&["a"], MatchKind::Simple, Enforcement::Enforced);
-        let sql = PostgresDialect::new().orphans(&child, &key, &parent);
+        let sql = PostgresDialect::new().orphans(&child, &key, &parent).condition;
         assert!(sql.ends_with("p.\"ka\" = c.\"a\" COLLATE \"und-ci\")"), "{sql}");
         assert!(collation_of_comparison(&parent, "ka", &child, "a").ends_with("COLLATE \"default\""));
     }

@@ -2,7 +2,7 @@
 
 use relink_model::{Column, ColumnType, ForeignKey, MatchKind, Relation};
 
-use crate::{Capabilities, Dialect, Exactness};
+use crate::{AntiJoin, Capabilities, Dialect, Exactness};
 
 /// SQLite.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Dialect for SqliteDialect {
         qualified(alias, &column.name)
     }
 
-    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String {
+    fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> AntiJoin {
         // LEFT JOIN, because SQLite builds an automatic index for the join when the referenced columns have none;
         // NOT EXISTS would scan them once per row. The constraint compares with the referenced column's collation and affinity: it
         // stands on the left for the first, and the unary plus takes the referencing column's own away for the second (otherwise a
@@ -101,17 +101,17 @@ impl Dialect for SqliteDialect {
         };
         if key.referenced_columns.len() != key.columns.len() {
             // A malformed key (SQLite: "foreign key mismatch") gives no row a target.
-            return format!("FROM {child} AS c WHERE {judged}");
+            return AntiJoin { from: format!("{child} AS c"), condition: judged };
         }
         let targets: Vec<String> = key.referenced_columns.iter().map(|column| qualified("p", column)).collect();
         let pairs: Vec<String> =
             targets.iter().zip(&columns).map(|(target, column)| format!("{target} = +{column}")).collect();
-        format!(
-            "FROM {child} AS c LEFT JOIN {parent} AS p ON {pairs} WHERE {first} IS NULL AND {judged}",
-            parent = self.quote_relation(&referenced.name),
-            pairs = pairs.join(" AND "),
-            first = targets.first().map_or("p.rowid", String::as_str),
-        )
+        let (parent, pairs) = (self.quote_relation(&referenced.name), pairs.join(" AND "));
+        let first = targets.first().map_or("p.rowid", String::as_str);
+        AntiJoin {
+            from: format!("{child} AS c LEFT JOIN {parent} AS p ON {pairs}"),
+            condition: format!("{first} IS NULL AND {judged}"),
+        }
     }
 
     fn exactness(&self, data_type: &ColumnType) -> Option<Exactness> {
@@ -182,13 +182,14 @@ mod tests {
         let dialect = SqliteDialect::new();
         let (child, parent) = (relation("child"), relation("p"));
         assert_eq!(
-            dialect.orphans(&child, &key(MatchKind::Simple), &parent),
+            dialect.orphans(&child, &key(MatchKind::Simple), &parent).to_string(),
             "FROM \"child\" AS c LEFT JOIN \"p\" AS p ON p.\"x\" = +c.\"a\" AND p.\"y\" = +c.\"b\" \
              WHERE p.\"x\" IS NULL AND c.\"a\" IS NOT NULL AND c.\"b\" IS NOT NULL"
         );
         assert!(
             dialect
                 .orphans(&child, &key(MatchKind::Full), &parent)
+                .condition
                 .ends_with("NOT (c.\"a\" IS NULL AND c.\"b\" IS NULL)")
         );
     }

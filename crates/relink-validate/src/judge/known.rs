@@ -69,7 +69,8 @@ mod tests {
         let dense: Vec<u128> = (1..=1_000).filter(|number| number % 3 != 0).map(|number| number + (1 << 63)).collect();
         let sparse = vec![5, 1 << 40, u128::from(u64::MAX)];
         let hashes = vec![7, u128::MAX, 1 << 64, (1 << 64) + 7];
-        for (keys, is_dense) in [(dense, true), (sparse, false), (hashes, false), (Vec::new(), false), (vec![9], true)] {
+        for (keys, is_dense) in [(dense, true), (sparse, false), (hashes, false), (Vec::new(), false), (vec![9], true)]
+        {
             let given: Vec<Key> = keys.iter().map(|hash| Key::new(*hash, 0, 0)).collect();
             let known = Known::of(&given);
             assert_eq!(matches!(known, Known::Dense { .. }), is_dense, "{keys:?}");

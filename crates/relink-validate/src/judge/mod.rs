@@ -346,10 +346,7 @@ pub(crate) async fn run<S: RowSource>(
         }
         seen = feeds.iter().map(Vec::len).collect();
     }
-    running
-        .into_iter()
-        .map(|evaluator| evaluator.and_then(|evaluator| Ok(evaluator.finish()?.settled())))
-        .collect()
+    running.into_iter().map(|evaluator| evaluator.and_then(|evaluator| Ok(evaluator.finish()?.settled()))).collect()
 }
 
 /// Relations, each after those that are best seen before it, as far as they do not wait for each other.

@@ -1,7 +1,7 @@
 //! Orphans: rows whose reference has no target. Every declared key is measured, also when the database calls it
 //! validated: rows loaded with triggers or foreign key checks off leave that mark in place.
 
-use relink_db::{Connection, DbError, DbErrorKind, Dialect};
+use relink_db::{AntiJoin, Connection, DbError, DbErrorKind, Dialect};
 use relink_model::{Catalog, Deferrability, Enforcement, ForeignKey, MatchKind, ReferentialAction, Relation, Value};
 use relink_rules::Part;
 use serde::Serialize;
@@ -21,6 +21,9 @@ pub(crate) const SENTINELS: [&str; 10] = ["0", "-1", "", "none", "None", "null",
 /// What is asked of the database.
 #[derive(Clone, Debug, Serialize)]
 pub struct OrphanProbe {
+    /// The orphans, aliased `c`.
+    #[serde(skip)]
+    pub(crate) orphans: AntiJoin,
     /// Counts the orphans.
     count: String,
     /// Counts the distinct missing keys.
@@ -87,18 +90,18 @@ pub(crate) fn compile(
     }
     let match_kind = if test.matching == Matching::Full { MatchKind::Full } else { MatchKind::Simple };
     let key = ForeignKey { match_kind, ..key.clone() };
-    let mut body = if let Some(id) = catalog.id(&key.referenced) {
+    let mut orphans = if let Some(id) = catalog.id(&key.referenced) {
         dialect.orphans(relation, &key, catalog.relation(id))
     } else {
         // Nothing can be found in a relation that does not exist: every complete reference is an orphan.
         let columns: Vec<String> = key.columns.iter().map(|name| qualified(dialect, "c", name)).collect();
-        format!("FROM {} AS c WHERE {}", dialect.own_rows(relation), none_null(&columns)?)
+        AntiJoin { from: format!("{} AS c", dialect.own_rows(relation)), condition: none_null(&columns)? }
     };
     if let Some(filter) = filter {
         // Whatever the shape says is one condition, and this another.
-        let (from, condition) = body.split_once(" WHERE ").expect("orphans are looked for under a condition");
-        body = format!("{from} WHERE ({condition}) AND {filter}");
+        orphans.condition = format!("({}) AND {filter}", orphans.condition);
     }
+    let body = orphans.to_string();
     let quoted: Vec<String> = key.columns.iter().map(|name| dialect.quote(name)).collect();
     let null = match match_kind {
         MatchKind::Simple => any_null(&quoted),
@@ -122,6 +125,7 @@ pub(crate) fn compile(
         shown,
         columns: key.columns.clone(),
         judged: None,
+        orphans,
     };
     let census = Census { not_judged: Some(not_judged.join(" OR ")).filter(|text| !text.is_empty()), failed: None };
     Some((census, probe, format!("SELECT c.* {body}")))

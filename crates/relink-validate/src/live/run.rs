@@ -574,11 +574,10 @@ async fn probe(
         Probe::Orphans(probe) => {
             let mut found = orphans::run(connection, probe, options.rows_of(check)).await?;
             let made = options.made_of(catalog, check).zip(catalog.id(&check.relation));
-            let body =
-                one.compiled.sql.as_deref().and_then(|sql| sql.strip_prefix("SELECT c.* ")?.split_once(" WHERE "));
-            if let (Some((made, relation)), Some((from, condition)), true) = (made, body, found.failed > 0) {
+            if let (Some((made, relation)), true) = (made, found.failed > 0) {
                 let column = &catalog.relation(relation).columns[made];
-                found.occurred = occurred(connection, column, "c", from, condition).await?;
+                let from = format!("FROM {}", probe.orphans.from);
+                found.occurred = occurred(connection, column, "c", &from, &probe.orphans.condition).await?;
             }
             Ok(found)
         }
