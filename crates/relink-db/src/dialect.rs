@@ -34,6 +34,8 @@ pub struct Capabilities {
     pub floats_hold_specials: bool,
     /// Dates and timestamps hold `infinity` and `-infinity`.
     pub temporals_hold_infinity: bool,
+    /// Digits in all and behind the point that exact decimals have at most, where that is so few that sums and products pass it.
+    pub decimal_max: Option<(u32, u32)>,
     /// JSON documents are kept as text, so that a row export shows a JSON string that holds the document (SQLite, MariaDB).
     pub json_is_text: bool,
     /// Booleans are a type of their own, and not numbers.
@@ -70,6 +72,7 @@ impl Capabilities {
             stores_temporals_as_text: false,
             floats_hold_specials: true,
             temporals_hold_infinity: true,
+            decimal_max: None,
             json_is_text: false,
             has_booleans: true,
             compares_by_letter: true,
@@ -145,8 +148,26 @@ pub trait Dialect: Send + Sync {
     /// An exact decimal expression of a numeric SQL expression, where the database has one: a cast that loses nothing, or the expression itself.
     fn exact_numeric(&self, expression: &str) -> String;
 
+    /// A column of numbers, given as the expression that reads it, so that it compares with other numbers as the number that it is.
+    fn number(&self, expression: &str, column: &Column) -> String {
+        let _ = column;
+        expression.to_owned()
+    }
+
     /// The columns or pseudo-columns that name a row of a relation without any key (`ctid`, `rowid`), as SQL with the alias applied; `None` where there is none.
     fn row_locator(&self, alias: &str, relation: &Relation) -> Option<String>;
+
+    /// What sorts the rows of a relation without any key as they are kept, always the same within a snapshot; `None` where nothing does.
+    fn row_order(&self, relation: &Relation) -> Option<String> {
+        self.row_locator("", relation)
+    }
+
+    /// The rows that come after one in the order of these columns, none of which is NULL. `value` writes that row's value of a column, by its place;
+    /// it is called for each in the order in which they stand in the text.
+    fn after(&self, columns: &[&str], value: &mut dyn FnMut(usize) -> String) -> String {
+        let values: Vec<String> = (0..columns.len()).map(value).collect();
+        format!("({}) > ({})", columns.join(", "), values.join(", "))
+    }
 
     /// What to read `FROM` for the rows that belong to this relation itself, without those of relations that inherit from it:
     /// a constraint speaks of its own rows only (PostgreSQL `ONLY`, save for partitioned tables, whose rows are all elsewhere).

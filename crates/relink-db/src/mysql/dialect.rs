@@ -1,6 +1,6 @@
 //! How MySQL and MariaDB differ from the others, and from each other, as SQL text. No I/O.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, TypeKind};
 
@@ -300,6 +300,28 @@ impl Dialect for MySqlDialect {
         None
     }
 
+    /// Not as a comparison of rows, which the optimizer does not look up in an index.
+    fn after(&self, columns: &[&str], value: &mut dyn FnMut(usize) -> String) -> String {
+        let mut sql = String::new();
+        for (at, column) in columns.iter().enumerate() {
+            let last = at + 1 == columns.len();
+            let _ = write!(sql, "({column} > {}", value(at));
+            if !last {
+                let _ = write!(sql, " OR {column} = {} AND ", value(at));
+            }
+        }
+        sql + &")".repeat(columns.len())
+    }
+
+    /// `YEAR`, beside which a number below 100 stands for a year of this century or the last.
+    fn number(&self, expression: &str, column: &Column) -> String {
+        if column.data_type.declared.to_ascii_lowercase().starts_with("year") {
+            format!("({expression} + 0)")
+        } else {
+            expression.to_owned()
+        }
+    }
+
     fn numbering_statement(&self, relation: &Relation, next: i64) -> Option<String> {
         Some(format!("ALTER TABLE {} AUTO_INCREMENT = {next}", self.quote_relation(&relation.name)))
     }
@@ -322,12 +344,14 @@ impl Dialect for MySqlDialect {
     }
 
     fn blank(&self, alias: &str, column: &Column) -> Option<String> {
+        let name = self.column_name(alias, &column.name);
         match column.data_type.kind {
-            // Both are zero as a number: the zero date, and the position of the label that stands for a value that is none
-            // (a declared empty label has a position of its own). Compared as text, newer servers refuse the zero date itself.
-            TypeKind::Date | TypeKind::Timestamp { .. } | TypeKind::Enum { .. } => {
-                Some(format!("{} + 0 = 0", self.column_name(alias, &column.name)))
-            }
+            // The zero date, one with parts that are zero, and a day that its month does not have. Compared as text, newer servers refuse them.
+            TypeKind::Date | TypeKind::Timestamp { .. } => Some(format!(
+                "(MONTH({name}) = 0 OR DAYOFMONTH({name}) = 0 OR DAYOFMONTH({name}) > DAYOFMONTH(LAST_DAY({name})))"
+            )),
+            // The position of the label that stands for a value that is none: a declared empty label has a position of its own.
+            TypeKind::Enum { .. } => Some(format!("{name} + 0 = 0")),
             _ => None,
         }
     }
@@ -348,6 +372,7 @@ fn capabilities(product: Product) -> Capabilities {
         floats_hold_specials: false,
         temporals_hold_infinity: false,
         // MariaDB's JSON is an alias of longtext with a CHECK.
+        decimal_max: Some((65, 30)),
         json_is_text: product == Product::MariaDb,
         has_booleans: false,
         compares_by_letter: false,

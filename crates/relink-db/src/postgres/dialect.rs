@@ -27,6 +27,7 @@ impl PostgresDialect {
                 stores_temporals_as_text: false,
                 floats_hold_specials: true,
                 temporals_hold_infinity: true,
+                decimal_max: None,
                 json_is_text: false,
                 has_booleans: true,
                 compares_by_letter: true,
@@ -195,6 +196,14 @@ impl Dialect for PostgresDialect {
     }
 
     /// A `ctid` is unique within one heap only, so that of a relation with children stands behind the heap's name.
+    fn row_order(&self, relation: &Relation) -> Option<String> {
+        match relation.kind {
+            RelationKind::Foreign => None,
+            RelationKind::Table => Some("ctid".to_owned()),
+            RelationKind::PartitionedTable => Some("tableoid, ctid".to_owned()),
+        }
+    }
+
     fn row_locator(&self, alias: &str, relation: &Relation) -> Option<String> {
         let dot = if alias.is_empty() { String::new() } else { format!("{alias}.") };
         match relation.kind {

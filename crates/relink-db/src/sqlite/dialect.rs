@@ -28,6 +28,7 @@ impl SqliteDialect {
                 // The infinities, yes; NaN becomes NULL.
                 floats_hold_specials: false,
                 temporals_hold_infinity: false,
+                decimal_max: None,
                 json_is_text: true,
                 has_booleans: false,
                 compares_by_letter: true,

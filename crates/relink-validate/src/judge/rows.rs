@@ -79,7 +79,8 @@ pub(crate) fn verdict(test: &RowTest, deadline: Option<&Deadline>, setting: &Set
         }
         Judge::Moment { column, future, .. } => {
             let value = row.get(*column);
-            if value.is_null() {
+            // That a value does not fit its column is a finding of its own.
+            if value.is_null() || matches!(row.odd(*column), Some(Odd::Unfit(_))) {
                 return test.unknown(false);
             }
             let reading = dates::read(value);

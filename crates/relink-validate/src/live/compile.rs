@@ -5,10 +5,11 @@ use relink_db::Dialect;
 use relink_model::config::Unknown;
 use relink_model::{Catalog, Relation, TypeKind};
 use relink_rules::Part;
-use relink_rules::expression::{Bound, BoundNode, Function, Kind, Moment};
+use relink_rules::expression::{Bound, BoundNode, Function, Moment};
 use serde::Serialize;
 
 use super::duplicates::{DuplicateProbe, KeySql};
+use super::join::joins_as_here;
 use super::orphans::OrphanProbe;
 use super::push::Pusher;
 use super::sql::{Shown, enclosed};
@@ -52,8 +53,8 @@ pub enum Probe {
     Orphans(OrphanProbe),
     /// Groups of more than one row.
     Duplicates(DuplicateProbe),
-    /// Totals against the sums of their lines.
-    Total(Box<TotalProbe>),
+    /// Totals against the sums of their lines; where the database cannot tell, rows are read after all.
+    Total(TotalProbe),
     /// The number of rows that the scan judged.
     Count,
     /// Rows are read and judged here: all of them, or those for which this condition is true.
@@ -109,9 +110,7 @@ impl<'a> Compiler<'a> {
                 self.reference(check, own(test.relation), test).unwrap_or_else(|| read(None, None))
             }
             Test::Sums(test) => match super::total::compile(self.catalog, self.dialect, test) {
-                Some((probe, sql)) => {
-                    Made { census: Census::default(), probe: Probe::Total(Box::new(probe)), sql: Some(sql) }
-                }
+                Some((probe, sql)) => Made { census: Census::default(), probe: Probe::Total(probe), sql: Some(sql) },
                 None => read(None, None),
             },
             Test::Count(test) => self.count(own(test.relation), test),
@@ -190,7 +189,8 @@ impl<'a> Compiler<'a> {
         // Not the bare column: planners take `IS NULL` on a NOT NULL column for false without looking (SQLite, PostgreSQL from 17), and
         // MySQL lets it match the zero date in such a column, which is a finding of its own.
         let unless_blank =
-            self.dialect.blank("", column).map(|blank| format!(" AND NOT ({blank})")).unwrap_or_default();
+            self.dialect.blank("", column).map(|blank| format!(" AND CASE WHEN {blank} THEN 0 ELSE 1 END = 1"));
+        let unless_blank = unless_blank.unwrap_or_default();
         let failed = format!("COALESCE({quoted}, NULL) IS NULL{unless_blank}");
         let columns = [column.name.clone()];
         // A key column that is NULL does not name its row.
@@ -305,12 +305,22 @@ impl<'a> Compiler<'a> {
 
     /// An anti-join, where both sides are columns that the database compares as a foreign key would.
     fn reference(&self, check: &Check, relation: &'a Relation, test: &ReferenceTest) -> Option<Made> {
-        if test.by_letter && !self.compares_by_letter(relation, test) {
-            return None;
-        }
         let key = match test.key {
             Some(index) => relation.foreign_keys[index].clone(),
-            None => super::orphans::key_of(self.catalog, relation, test)?,
+            None => {
+                let target = self.catalog.relation(test.target?);
+                let mut pairs = test.parts.iter().zip(&test.target_parts);
+                // A text beside a number has no equality that all databases share.
+                let loose = |part: &Part| matches!(part, Part::Column { loose: true, .. });
+                if pairs.clone().any(|(here, there)| loose(here) || loose(there)) {
+                    return None;
+                }
+                let alike = |(here, there)| joins_as_here(self.dialect, (relation, here), (target, there));
+                if test.by_letter && !pairs.all(alike) {
+                    return None;
+                }
+                super::orphans::key_of(self.catalog, relation, test)?
+            }
         };
         let filter = match &test.filter {
             Some(filter) => Some(self.pusher(relation, "c").exact(filter)?),
@@ -333,26 +343,6 @@ impl<'a> Compiler<'a> {
             probe.count_judged(self.dialect, relation, plain.as_deref());
         }
         Some(Made { census, probe: Probe::Orphans(probe), sql: Some(sql) })
-    }
-
-    /// Whether the database compares the parts of a reference letter by letter.
-    fn compares_by_letter(&self, relation: &Relation, test: &ReferenceTest) -> bool {
-        let plain = |relation: &Relation, part: &Part| {
-            // What counts as a number or a text that its column does not hold is compared here.
-            let Part::Column { index, kind, loose: false, padded, .. } = part else { return false };
-            let column = &relation.columns[*index];
-            let is_own = *kind == Kind::of(&column.data_type.kind);
-            match column.data_type.kind {
-                TypeKind::Text { fixed, .. } => {
-                    let by_letter = self.dialect.capabilities().compares_by_letter && !column.case_insensitive;
-                    is_own && by_letter && fixed == *padded
-                }
-                _ => is_own,
-            }
-        };
-        let target = test.target.map(|target| self.catalog.relation(target));
-        test.parts.iter().all(|part| plain(relation, part))
-            && target.is_none_or(|target| test.target_parts.iter().all(|part| plain(target, part)))
     }
 
     fn count(&self, relation: &'a Relation, test: &CountTest) -> Made {

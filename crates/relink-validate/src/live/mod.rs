@@ -3,6 +3,7 @@
 mod amount;
 mod compile;
 mod duplicates;
+mod join;
 mod orphans;
 mod push;
 mod reader;

@@ -26,8 +26,21 @@ struct Operand {
     sql: String,
     /// True where SQL and the rules' language agree on the value; `None`: always.
     guard: Option<String>,
-    /// Only whole numbers are compared with it.
-    floating: bool,
+    /// What number it is.
+    number: Number,
+}
+
+/// How the database keeps a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Number {
+    /// As it is written.
+    Exact,
+    /// As a whole number.
+    Whole,
+    /// As a float, beside which the database takes any other number for one.
+    Floating,
+    /// As a float or a whole number, which it compares exactly.
+    Either,
 }
 
 impl<'a> Pusher<'a> {
@@ -165,15 +178,27 @@ impl<'a> Pusher<'a> {
     fn numbers(&self, a: &Bound, b: &Bound) -> Option<(Operand, Operand)> {
         let (a_operand, b_operand) = (self.number(a)?, self.number(b)?);
         // What SQL makes of a fraction beside a float differs from the float's shortest decimal.
-        let whole = |bound: &Bound| match &bound.node {
-            BoundNode::Constant(datum) => datum.whole().is_some_and(|number| {
-                number.unsigned_abs() <= FLOAT_EXACT_MAX && *datum == Datum::Number(number.into())
-            }),
-            _ => false,
+        let beside = |float: Number, other: Operand, bound: &Bound| match (&bound.node, float) {
+            (_, Number::Exact | Number::Whole) => Some(other),
+            (BoundNode::Constant(Datum::Null), _) => Some(other),
+            (BoundNode::Constant(datum), _) => {
+                let whole = datum.whole().is_some_and(|number| {
+                    number.unsigned_abs() <= FLOAT_EXACT_MAX && *datum == Datum::Number(number.into())
+                });
+                whole.then_some(other)
+            }
+            (_, Number::Either) => Some(other),
+            (_, Number::Floating) => match other.number {
+                Number::Floating => Some(other),
+                Number::Whole => {
+                    let guard = Some(format!("ABS({}) < 9e15", other.sql));
+                    Some(Operand { guard, ..other })
+                }
+                Number::Exact | Number::Either => None,
+            },
         };
-        let constant = |bound: &Bound| matches!(bound.node, BoundNode::Constant(_));
-        let fits = |floating: bool, other: &Bound| !floating || !constant(other) || whole(other);
-        (fits(a_operand.floating, b) && fits(b_operand.floating, a)).then_some((a_operand, b_operand))
+        let (a_number, b_number) = (a_operand.number, b_operand.number);
+        Some((beside(b_number, a_operand, a)?, beside(a_number, b_operand, b)?))
     }
 
     fn number(&self, bound: &Bound) -> Option<Operand> {
@@ -186,18 +211,20 @@ impl<'a> Pusher<'a> {
                     // What is stored as a number, and not so large that its digits are not all known.
                     let class = self.dialect.storage_class(&sql)?;
                     let guard = format!("({class} = 'integer' OR {class} = 'real' AND ABS({sql}) < 9e15)");
-                    return Some(Operand { sql, guard: Some(guard), floating: true });
+                    return Some(Operand { sql, guard: Some(guard), number: Number::Either });
                 }
+                let sql = self.dialect.number(&sql, self.column(*index));
                 match self.column(*index).data_type.kind {
-                    TypeKind::Integer { .. } | TypeKind::Decimal { special: false, .. } => Some(plain(sql)),
+                    TypeKind::Integer { .. } => Some(Operand { sql, guard: None, number: Number::Whole }),
+                    TypeKind::Decimal { special: false, .. } => Some(plain(sql)),
                     TypeKind::Decimal { special: true, .. } => {
-                        Some(Operand { guard: Some(format!("{sql} <> 'NaN'")), sql, floating: false })
+                        Some(Operand { guard: Some(format!("{sql} <> 'NaN'")), ..plain(sql) })
                     }
                     TypeKind::Float { bits: 64 } => {
                         let specials = self.dialect.capabilities().floats_hold_specials;
                         let nan = if specials { format!("{sql} <> 'NaN' AND ") } else { String::new() };
                         let guard = format!("({nan}ABS({sql}) < 9e15)");
-                        Some(Operand { sql, guard: Some(guard), floating: true })
+                        Some(Operand { sql, guard: Some(guard), number: Number::Floating })
                     }
                     _ => None,
                 }
@@ -219,7 +246,7 @@ impl<'a> Pusher<'a> {
                 } else {
                     Some(format!("{} = 'text'", self.dialect.storage_class(&sql)?))
                 };
-                Some(Operand { sql: by_letter, guard, floating: false })
+                Some(Operand { guard, ..plain(by_letter) })
             }
             _ => None,
         }
@@ -241,10 +268,16 @@ impl<'a> Pusher<'a> {
     fn moment(&self, bound: &Bound, form: Form) -> Option<Operand> {
         match &bound.node {
             BoundNode::Column(index) if Form::of(&self.column(*index).data_type.kind) == Some(form) => {
-                let guard = self.dialect.blank(self.alias, self.column(*index)).map(|blank| format!("NOT ({blank})"));
-                Some(Operand { sql: self.name(*index), guard, floating: false })
+                let name = self.name(*index);
+                let guard = match self.dialect.blank(self.alias, self.column(*index)) {
+                    Some(blank) => Some(format!("NOT ({blank})")),
+                    // Before our era, and past four digits, no application reads a year.
+                    None if self.dialect.capabilities().years == (1, 9999) => None,
+                    None => Some(format!("{name} >= '0001-01-01' AND {name} < '9999-12-31'")),
+                };
+                Some(Operand { guard, ..plain(name) })
             }
-            BoundNode::Now if form != Form::Day => {
+            BoundNode::Now if form == Form::Instant || form == Form::Wall && self.is_plain_now() => {
                 Some(plain(form.literal(&Deadline::of(self.at.now, Some(&self.at.zone)))))
             }
             BoundNode::Constant(Datum::Day(day)) if form == Form::Day => Some(plain(format!("'{day}'"))),
@@ -253,6 +286,15 @@ impl<'a> Pusher<'a> {
             }
             _ => None,
         }
+    }
+
+    /// Whether the clock of the rules' zone was not set about now: else a reading may be two instants, and not in the order of the readings.
+    fn is_plain_now(&self) -> bool {
+        let offset = |hours: i64| {
+            let moment = self.at.now.checked_add(jiff::SignedDuration::from_hours(hours));
+            moment.map(|moment| self.at.zone.to_offset(moment)).ok()
+        };
+        offset(-26).is_some_and(|before| Some(before) == offset(0) && Some(before) == offset(26))
     }
 
     /// `trim(c) != ''` is true of a text with something to print in it.
@@ -286,7 +328,13 @@ impl<'a> Pusher<'a> {
         match Form::of(&self.column(column).data_type.kind).filter(|_| typed) {
             Some(form) => {
                 let sign = if future { ">" } else { "<=" };
-                (Some(format!("({name} {sign} {})", form.literal(deadline))), None)
+                let sql = format!("({name} {sign} {})", form.literal(deadline));
+                // What is no date lies nowhere; that it is none is a finding of its own.
+                let sql = match self.dialect.blank(self.alias, self.column(column)) {
+                    Some(blank) => format!("(CASE WHEN {blank} THEN NULL ELSE {sql} END)"),
+                    None => sql,
+                };
+                (Some(sql), None)
             }
             None if future => (None, None),
             None => {
@@ -300,7 +348,7 @@ impl<'a> Pusher<'a> {
 }
 
 fn plain(sql: String) -> Operand {
-    Operand { sql, guard: None, floating: false }
+    Operand { sql, guard: None, number: Number::Exact }
 }
 
 /// What a column of dates holds.

@@ -15,7 +15,7 @@ use relink_model::{Catalog, Column, Relation, RelationId, TypeKind, Value};
 use relink_rules::expression::Moment;
 
 use super::compile::{Census, Compiled, Compiler, Probe};
-use super::reader::LiveRows;
+use super::reader::{Limit, LiveRows};
 use super::sql::{Part, Shown};
 use super::{duplicates, orphans, total};
 use crate::accept::ROWS_MAX;
@@ -272,6 +272,8 @@ async fn read(
 ) -> Result<(), DbError> {
     let reads = |one: &Running<'_>| match &one.compiled.probe {
         Probe::Read { rows } if one.outcome.is_none() => Some(rows.clone()),
+        // What it could not tell for certain.
+        Probe::Total(_) if one.outcome.is_none() => Some(None),
         _ => None,
     };
     let mut passes: Vec<(Option<String>, Vec<usize>)> = vec![(None, Vec::new())];
@@ -317,7 +319,9 @@ async fn pass(
         |check: &&Check| judge::evaluator(&check.test, &options.setting(check)).expect("what is read is judged");
     let evaluators: Vec<_> = checks.iter().map(evaluator).collect();
     let feeds: Vec<Vec<judge::Feed>> = evaluators.iter().map(|evaluator| evaluator.feeds()).collect();
-    let mut source = LiveRows { connection: &mut *connection, catalog, rows };
+    // One statement may take as long as a check; the pages of several checks as long as all of them.
+    let limit = Limit::of(options.timeout.map(|timeout| timeout.saturating_mul(checks.len() as u32)));
+    let mut source = LiveRows { connection: &mut *connection, catalog, rows, limit };
     let outcomes = judge::run(&mut source, evaluators).await;
     let mut found = Vec::with_capacity(checks.len());
     for ((check, outcome), feeds) in checks.iter().zip(outcomes).zip(&feeds) {
@@ -533,7 +537,7 @@ async fn ask(
     }
     let guarded = guard(connection).await?;
     let found = probe(connection, catalog, one, options).await;
-    settle(connection, guarded, found).await.map(Some)
+    Ok(settle(connection, guarded, found).await?.transpose())
 }
 
 async fn probe(
@@ -541,9 +545,9 @@ async fn probe(
     catalog: &Catalog,
     one: &Running<'_>,
     options: &Options,
-) -> Result<Found, DbError> {
+) -> Result<Option<Found>, DbError> {
     let (check, counted) = (one.check, one.counted);
-    match &one.compiled.probe {
+    let found = match &one.compiled.probe {
         Probe::Rows(shown) => {
             let relation = catalog.id(&check.relation).map(|id| catalog.relation(id)).ok_or_else(|| gone(check))?;
             let condition = one.compiled.census.failed.as_deref().expect("a row check has a condition");
@@ -563,13 +567,13 @@ async fn probe(
                 Some(column) => occurred(connection, column, "", &format!("FROM {from}"), &fails).await?,
                 None => None,
             };
-            Ok(Found {
+            Found {
                 occurred,
                 failed: counted.failed,
                 failed_distinct,
                 samples: samples(connection, shown, &sql, &[], options.rows_of(check)).await?,
                 ..Found::default()
-            })
+            }
         }
         Probe::Orphans(probe) => {
             let mut found = orphans::run(connection, probe, options.rows_of(check)).await?;
@@ -579,15 +583,16 @@ async fn probe(
                 let from = format!("FROM {}", probe.orphans.from);
                 found.occurred = occurred(connection, column, "c", &from, &probe.orphans.condition).await?;
             }
-            Ok(found)
+            found
         }
-        Probe::Duplicates(probe) => duplicates::run(connection, probe, options.rows_of(check)).await,
-        Probe::Total(probe) => total::run(connection, probe, options.rows_of(check)).await,
-        Probe::Sql(sql) => own_sql(connection, check, sql, options.rows_of(check)).await,
+        Probe::Duplicates(probe) => duplicates::run(connection, probe, options.rows_of(check)).await?,
+        Probe::Total(probe) => return total::run(connection, probe, options.rows_of(check)).await,
+        Probe::Sql(sql) => own_sql(connection, check, sql, options.rows_of(check)).await?,
         Probe::Stated | Probe::Count | Probe::Read { .. } | Probe::Nowhere(_) => {
-            Err(DbError::new(DbErrorKind::Other, "there is nothing to ask"))
+            return Err(DbError::new(DbErrorKind::Other, "there is nothing to ask"));
         }
-    }
+    };
+    Ok(Some(found))
 }
 
 /// The user's own query. It runs in the same transaction, which can only read.
