@@ -199,8 +199,12 @@ impl Dialect for PostgresDialect {
     fn row_order(&self, relation: &Relation) -> Option<String> {
         match relation.kind {
             RelationKind::Foreign => None,
-            RelationKind::Table => Some("ctid".to_owned()),
-            RelationKind::PartitionedTable => Some("tableoid, ctid".to_owned()),
+            // By its name alone it would be a result column of that name, which is text.
+            RelationKind::Table => Some(format!("{}.ctid", self.quote_relation(&relation.name))),
+            RelationKind::PartitionedTable => {
+                let name = self.quote_relation(&relation.name);
+                Some(format!("{name}.tableoid, {name}.ctid"))
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use relink_db::{Connection, DbError, DbErrorKind, Dialect};
 use relink_model::{Catalog, Column, ColumnType, Relation, RelationId, TypeKind, Value};
 
 use super::run::texts_of;
-use super::sql::Shown;
+use super::sql::{Shown, qualified};
 use crate::judge::{Absorb, Batch, Feed, Look, Named, RowSource};
 
 /// Rows fetched at once.
@@ -51,11 +51,13 @@ impl Pass {
             if enforced { dialect.read_expression("", column) } else { dialect.quote(&column.name) }
         };
         // A key that the database may not have kept is no key to page by; its own name of the row is one.
-        let locator = if enforced { None } else { dialect.row_locator("", relation) };
+        let own = dialect.quote_relation(&relation.name);
+        let locator = if enforced { None } else { dialect.row_locator(&own, relation) };
         let key = if locator.is_some() { Vec::new() } else { paging_key(relation) };
         let keyed = key.iter().filter_map(|name| relation.column(name)).map(|(_, column)| column);
+        // With the table's name: by its own alone a column may be a result column, which is read in another form.
         let paging_of = |column: &Column| PagingColumn {
-            sql: dialect.quote(&column.name),
+            sql: qualified(dialect, &own, &column.name),
             data_type: column.data_type.clone(),
         };
         let paging_read: Vec<String> = locator.iter().cloned().chain(keyed.clone().map(read)).collect();
@@ -69,7 +71,8 @@ impl Pass {
         let kept = if paging.is_empty() { dialect.row_order(relation) } else { None };
         let unordered = paging.is_empty() && kept.is_none();
         let named = (names || unordered).then(|| Shown::of(dialect, "", relation, &[], &[]));
-        let selected_columns: Vec<usize> = if unordered { (0..relation.columns.len()).collect() } else { columns.to_vec() };
+        let selected_columns: Vec<usize> =
+            if unordered { (0..relation.columns.len()).collect() } else { columns.to_vec() };
         let judged = columns.iter().filter_map(|column| selected_columns.iter().position(|at| at == column)).collect();
         let selected = paging_read.into_iter().chain(named.iter().map(Shown::select));
         let selected = selected.chain(selected_columns.iter().map(|column| read(&relation.columns[*column])));

@@ -109,7 +109,8 @@ fn length(column: &Column) -> Option<(u32, u32)> {
 
 fn statements(dialect: &dyn Dialect, resolved: &Resolved<'_>, here: bool) -> (TotalProbe, String) {
     let own = |relation: &Relation| dialect.own_rows(relation);
-    let all = |alias: &str, names: &[String]| names.iter().map(|name| qualified(dialect, alias, name)).collect::<Vec<_>>();
+    let all =
+        |alias: &str, names: &[String]| names.iter().map(|name| qualified(dialect, alias, name)).collect::<Vec<_>>();
     let (header, lines, by) = (own(resolved.header), own(resolved.lines), all("l", &resolved.by));
     let total = qualified(dialect, "c", &resolved.total.name);
     let shown = Shown::of(dialect, "c", resolved.header, std::slice::from_ref(&resolved.total.name), &[]);
@@ -157,7 +158,8 @@ fn statements(dialect: &dyn Dialect, resolved: &Resolved<'_>, here: bool) -> (To
     let failing = format!("{body} WHERE ({missing}) OR ({differs})");
     let see = format!("SELECT c.*, {sum} AS sum_of_lines {failing}");
     if here {
-        let (columns, agrees) = agrees(dialect, resolved, &total, &tolerance).unwrap_or_else(|| (String::new(), "1 = 0".to_owned()));
+        let (columns, agrees) =
+            agrees(dialect, resolved, &total, &tolerance).unwrap_or_else(|| (String::new(), "1 = 0".to_owned()));
         let doubtful = format!("{has_key} AND NOT {open} AND CASE WHEN {agrees} THEN 0 ELSE 1 END = 1");
         let counts = format!("{head}, {}, 0 {}", counted(&doubtful), sums(&columns));
         return (TotalProbe { counts, null_lines, samples: None, shown }, see);

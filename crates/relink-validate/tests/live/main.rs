@@ -1,6 +1,7 @@
 //! Validation of live databases with damage planted in them by the databases' own command line programs. Tests are named after what
 //! they show; those of a server are skipped, visibly, where none is named.
 
+mod agreement;
 mod conditions;
 mod counts_and_freshness;
 mod differential;
