@@ -173,6 +173,9 @@ pub trait Connection: Send {
     /// bytes); wrap others in [`Dialect::read_expression`].
     async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<ResultRow>, DbError>;
 
+    /// The names of the columns that a query answers, without running it.
+    async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError>;
+
     /// Inserts rows with as few multi-row statements as the parameter limit allows. When one fails, the
     /// rows of earlier statements of this call may have been written: callers set a savepoint.
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError>;

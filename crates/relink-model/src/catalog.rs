@@ -35,13 +35,17 @@ pub struct Catalog {
     pub server: ServerInfo,
     /// Sorted by qualified name; [`RelationId`] indexes into it.
     pub relations: Vec<Relation>,
+    /// Relations that foreign keys reference and that are there, though the catalog does not tell of them, or not of the referenced columns: they stand in
+    /// another database, or the role may not see them (MySQL).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<RelationName>,
 }
 
 impl Catalog {
     /// A catalog of these relations; sorts them.
     pub fn new(server: ServerInfo, mut relations: Vec<Relation>) -> Self {
         relations.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { server, relations }
+        Self { server, relations, unseen: Vec::new() }
     }
 
     /// The relation of this id.

@@ -16,7 +16,7 @@ use super::{
     read,
     types::column_type,
 };
-use crate::{DbError, Dialect, JOURNAL};
+use crate::{DbError, DbErrorKind, Dialect, JOURNAL};
 
 /// One row of a catalog view, read by position.
 struct CatalogRow(Vec<Value>);
@@ -63,7 +63,34 @@ impl MySqlDatabase {
             relation.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
             relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        Ok(Catalog::new(self.server.clone(), relations.list))
+        let mut catalog = Catalog::new(self.server.clone(), relations.list);
+        catalog.unseen = self.read_unseen(&catalog).await?;
+        Ok(catalog)
+    }
+
+    /// The information schema tells of what the role may read in this database. What keys reference beyond that may be there all the same. One query for each
+    /// such relation.
+    async fn read_unseen(&mut self, catalog: &Catalog) -> Result<Vec<RelationName>, DbError> {
+        let mut unseen: Vec<RelationName> = Vec::new();
+        for key in catalog.relations.iter().flat_map(|relation| &relation.foreign_keys) {
+            let seen = catalog.id(&key.referenced).map(|id| catalog.relation(id));
+            let whole = seen.is_some_and(|seen| key.referenced_columns.iter().all(|name| seen.column(name).is_some()));
+            if whole || unseen.contains(&key.referenced) {
+                continue;
+            }
+            let columns: Vec<String> = key.referenced_columns.iter().map(|name| self.dialect.quote(name)).collect();
+            let relation = self.dialect.quote_relation(&key.referenced);
+            let sql = format!("SELECT {} FROM {relation} LIMIT 0", columns.join(", "));
+            match self.session.query(&sql, &[]).await {
+                Ok(_) => unseen.push(key.referenced.clone()),
+                Err(error) if error.kind == DbErrorKind::PermissionDenied => unseen.push(key.referenced.clone()),
+                Err(error) if matches!(error.kind, DbErrorKind::ConnectionLost | DbErrorKind::Contention) => {
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(unseen)
     }
 
     async fn rows(&mut self, sql: &str) -> Result<Vec<CatalogRow>, DbError> {

@@ -118,6 +118,10 @@ impl Connection for MySqlDatabase {
         self.session.query(sql, parameters).await
     }
 
+    async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError> {
+        self.session.result_columns(sql).await
+    }
+
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {
         self.insert_rows(target, rows).await
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use relink_model::Value;
 use sqlx::{
-    AssertSqlSafe, Connection as _,
+    AssertSqlSafe, Column as _, Connection as _, Executor as _, SqlSafeStr as _, Statement as _,
     mysql::{MySqlArguments, MySqlConnection},
 };
 
@@ -131,6 +131,15 @@ impl Session {
     /// Runs a query with values of which only themselves are known.
     pub(super) async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<ResultRow>, DbError> {
         self.fetch(sql, write::arguments(parameters)).await
+    }
+
+    /// The names of the columns that a query answers.
+    pub(super) async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError> {
+        let before = self.make_room(0).await?;
+        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await;
+        self.count(before, 0);
+        let prepared = prepared.map_err(|error| self.failed(error))?;
+        Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
     }
 
     /// Refuses a statement that would no longer belong to the transaction that it is meant for.

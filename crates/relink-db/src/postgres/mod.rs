@@ -27,7 +27,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr, postgres::PgArguments};
+use sqlx::{
+    AssertSqlSafe, Column as _, Connection as _, Executor as _, PgConnection, SqlSafeStr, Statement as _,
+    postgres::PgArguments,
+};
 
 pub(crate) use self::connect::connect;
 use self::{
@@ -170,6 +173,12 @@ impl Connection for PostgresConnection {
 
     async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<ResultRow>, DbError> {
         self.fetch(AssertSqlSafe(sql), bind::arguments(parameters)?).await
+    }
+
+    async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError> {
+        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await;
+        let prepared = prepared.map_err(|error| self.fail(error))?;
+        Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
     }
 
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {

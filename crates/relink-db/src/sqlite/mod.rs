@@ -24,7 +24,9 @@ use std::{
 
 use async_trait::async_trait;
 use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use sqlx::{
+    AssertSqlSafe, Column as _, Connection as _, Executor as _, SqlSafeStr as _, SqliteConnection, Statement as _,
+};
 
 use self::{dialect::SqliteDialect, enforcement::Deferral, error::statement_error, triggers::Silenced};
 use crate::{
@@ -249,6 +251,12 @@ impl Connection for SqliteFile {
             }
             (result, _) => result,
         }
+    }
+
+    async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError> {
+        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await;
+        let prepared = prepared.map_err(statement_error)?;
+        Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
     }
 
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {

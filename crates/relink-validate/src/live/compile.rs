@@ -305,22 +305,21 @@ impl<'a> Compiler<'a> {
 
     /// An anti-join, where both sides are columns that the database compares as a foreign key would.
     fn reference(&self, check: &Check, relation: &'a Relation, test: &ReferenceTest) -> Option<Made> {
-        let key = match test.key {
-            Some(index) => relation.foreign_keys[index].clone(),
-            None => {
-                let target = self.catalog.relation(test.target?);
-                let mut pairs = test.parts.iter().zip(&test.target_parts);
-                // A text beside a number has no equality that all databases share.
-                let loose = |part: &Part| matches!(part, Part::Column { loose: true, .. });
-                if pairs.clone().any(|(here, there)| loose(here) || loose(there)) {
-                    return None;
-                }
-                let alike = |(here, there)| joins_as_here(self.dialect, (relation, here), (target, there));
-                if test.by_letter && !pairs.all(alike) {
-                    return None;
-                }
-                super::orphans::key_of(self.catalog, relation, test)?
+        let key = if let Some(index) = test.key {
+            relation.foreign_keys[index].clone()
+        } else {
+            let target = self.catalog.relation(test.target?);
+            let mut pairs = test.parts.iter().zip(&test.target_parts);
+            // A text beside a number has no equality that all databases share.
+            let loose = |part: &Part| matches!(part, Part::Column { loose: true, .. });
+            if pairs.clone().any(|(here, there)| loose(here) || loose(there)) {
+                return None;
             }
+            let alike = |(here, there)| joins_as_here(self.dialect, (relation, here), (target, there));
+            if test.by_letter && !pairs.all(alike) {
+                return None;
+            }
+            super::orphans::key_of(self.catalog, relation, test)?
         };
         let filter = match &test.filter {
             Some(filter) => Some(self.pusher(relation, "c").exact(filter)?),

@@ -90,7 +90,11 @@ pub(crate) fn compile(
     }
     let match_kind = if test.matching == Matching::Full { MatchKind::Full } else { MatchKind::Simple };
     let key = ForeignKey { match_kind, ..key.clone() };
-    let mut orphans = if let Some(id) = catalog.id(&key.referenced) {
+    let mut orphans = if catalog.unseen.contains(&key.referenced) {
+        // The database knows it, or says that it may not be read.
+        let unseen = Relation { name: key.referenced.clone(), ..Relation::default() };
+        dialect.orphans(relation, &key, &unseen)
+    } else if let Some(id) = catalog.id(&key.referenced) {
         dialect.orphans(relation, &key, catalog.relation(id))
     } else {
         // Nothing can be found in a relation that does not exist: every complete reference is an orphan.

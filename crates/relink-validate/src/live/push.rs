@@ -179,8 +179,7 @@ impl<'a> Pusher<'a> {
         let (a_operand, b_operand) = (self.number(a)?, self.number(b)?);
         // What SQL makes of a fraction beside a float differs from the float's shortest decimal.
         let beside = |float: Number, other: Operand, bound: &Bound| match (&bound.node, float) {
-            (_, Number::Exact | Number::Whole) => Some(other),
-            (BoundNode::Constant(Datum::Null), _) => Some(other),
+            (_, Number::Exact | Number::Whole) | (BoundNode::Constant(Datum::Null), _) => Some(other),
             (BoundNode::Constant(datum), _) => {
                 let whole = datum.whole().is_some_and(|number| {
                     number.unsigned_abs() <= FLOAT_EXACT_MAX && *datum == Datum::Number(number.into())

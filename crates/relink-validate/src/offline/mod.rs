@@ -25,7 +25,7 @@ pub use self::inferred::infer_catalog;
 use self::records::{Records, Trouble};
 use crate::judge::{self, Feed, Outcome};
 use crate::live::{Event, Found, Options, begun, finish, milliseconds, not_run, show};
-use crate::plan::test::Test;
+use crate::plan::test::{ReferenceTest, Test};
 use crate::plan::{Check, CheckKind};
 use crate::report::{CheckResult, REPORT_VERSION, Report, RunFacts, Status, Summary, Target};
 
@@ -110,7 +110,7 @@ pub async fn run_export(
     for check in checks.iter().filter(wanted) {
         // What is not in the export at all is told once, and not by each of its checks.
         let present = catalog.id(&check.relation).is_none_or(|id| records.holds(id));
-        match (only_a_database(check), judge::evaluator(&check.test, &options.setting(check))) {
+        match (only_a_database(catalog, check), judge::evaluator(&check.test, &options.setting(check))) {
             (None, Some(evaluator)) if present => {
                 made.push(check);
                 evaluators.push(evaluator);
@@ -154,8 +154,12 @@ pub async fn run_export(
 }
 
 /// Why an export cannot tell, where it cannot.
-fn only_a_database(check: &Check) -> Option<&'static str> {
+fn only_a_database(catalog: &Catalog, check: &Check) -> Option<&'static str> {
+    let key = |test: &ReferenceTest| catalog.relation(test.relation).foreign_keys.get(test.key?);
     match &check.test {
+        Test::Reference(test) if key(test).is_some_and(|key| catalog.unseen.contains(&key.referenced)) => {
+            Some("what it references is in another database, or could not be seen")
+        }
         Test::Expression(test) if test.condition.is_none() => Some("only a database can evaluate this CHECK"),
         Test::Unique(test) if test.database_only => Some("only a database can evaluate the expressions of this key"),
         Test::Sql(_) => Some("its SQL needs a database"),

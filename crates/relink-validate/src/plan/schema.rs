@@ -92,7 +92,8 @@ fn reference(
 ) -> Option<ReferenceTest> {
     let own = |name: &String| relation.column(name).map(|(index, column)| part(index, column, false));
     let mut parts: Vec<_> = key.columns.iter().map(own).collect::<Option<_>>()?;
-    let target = planning.catalog.id(&key.referenced);
+    let unseen = planning.catalog.unseen.contains(&key.referenced);
+    let target = planning.catalog.id(&key.referenced).filter(|_| !unseen);
     let mut target_parts = Vec::new();
     if let Some(target) = target {
         let referenced = planning.catalog.relation(target);

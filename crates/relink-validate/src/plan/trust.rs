@@ -66,6 +66,9 @@ fn stated(relation: &Relation, kind: CheckKind, id: String, columns: &[String], 
 
 /// What is wrong with a key whatever the rows hold.
 fn mistake(planning: &Planning<'_>, relation: &Relation, key: &ForeignKey) -> Option<String> {
+    if planning.catalog.unseen.contains(&key.referenced) {
+        return None;
+    }
     let Some(id) = planning.catalog.id(&key.referenced) else {
         return Some(format!("the foreign key references {}, a relation that does not exist", key.referenced));
     };

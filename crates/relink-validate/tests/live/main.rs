@@ -13,6 +13,7 @@ mod keys;
 mod ledgers;
 mod living_with;
 mod long_totals;
+mod own_sql;
 mod plans;
 mod polymorphic;
 mod ranges_and_dates;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use relink_model::Severity;
+use relink_model::{Severity, config::Config};
 use relink_testkit::{TestDatabase, schema};
 use relink_validate::Status;
 
-use crate::validated::{check, counts, samples, troubles, validate};
+use crate::validated::{check, counts, options, samples, troubles, validate};
 
 /// A script that loads past enforcement: the three ways in which real databases come to hold orphans.
 fn unenforced(database: &TestDatabase, sql: &str) {
@@ -378,4 +378,50 @@ async fn many_missing_keys_are_all_counted_and_the_most_frequent_listed() {
         assert_eq!(counts(&report, "ref:c.p"), (40, 14, 0));
         assert_eq!(check(&report, "ref:c.p").frequent.len(), 10);
     }
+}
+
+#[tokio::test]
+async fn a_key_into_another_database_is_judged_there() {
+    let Some(own) = TestDatabase::mysql("validate_own_database") else { return };
+    let Some(other) = TestDatabase::mysql("validate_other_database") else { return };
+    other.run("CREATE TABLE country (code CHAR(2) PRIMARY KEY); INSERT INTO country VALUES ('DE'), ('FR');");
+    let there = other.value("SELECT DATABASE()");
+    own.run(&format!(
+        "CREATE TABLE addr (id INT PRIMARY KEY, country CHAR(2), FOREIGN KEY (country) REFERENCES {there}.country (code));
+         SET foreign_key_checks = 0; INSERT INTO addr VALUES (1, 'DE'), (2, 'FR'), (3, 'XX'), (4, NULL);"
+    ));
+    let report = validate(&own, "").await;
+    assert_eq!(troubles(&report), ["ref:addr.country"]);
+    assert_eq!(samples(&report, "ref:addr.country"), ["id=3 | country=XX"]);
+}
+
+#[tokio::test]
+async fn a_parent_that_may_not_be_read_makes_no_orphans() {
+    let Some(database) = TestDatabase::mysql("validate_hidden_parent") else { return };
+    let role = format!("relink_ro_{}", std::process::id());
+    let here = database.value("SELECT DATABASE()");
+    database.run(&format!(
+        "CREATE TABLE customers (id INT PRIMARY KEY, email VARCHAR(9)); INSERT INTO customers VALUES (1, 'a');
+         CREATE TABLE orders (id INT PRIMARY KEY, customer_id INT, FOREIGN KEY (customer_id) REFERENCES customers (id));
+         INSERT INTO orders VALUES (1, 1);
+         CREATE USER {role}@'%' IDENTIFIED BY 'x'; GRANT SELECT ON {here}.orders TO {role}@'%';"
+    ));
+    let url = database.url();
+    let (_, rest) = url.split_once('@').expect("a URL");
+    for grant in ["", "GRANT SELECT (email) ON"] {
+        if !grant.is_empty() {
+            database.run(&format!("{grant} {here}.customers TO {role}@'%';"));
+        }
+        let url: relink_db::DatabaseUrl = format!("mysql://{role}:x@{rest}").parse().expect("a URL");
+        let mut connection = relink_db::connect(&url, relink_db::Access::ReadOnly).await.expect("connects");
+        let catalog = connection.introspect().await.expect("introspects");
+        let checks = relink_validate::plan(&catalog, &Config::default(), connection.dialect()).expect("plans");
+        connection.begin(relink_db::TransactionKind::Snapshot).await.expect("begins");
+        let report =
+            relink_validate::run(&mut *connection, &catalog, &checks, &options(), &mut |_| {}).await.expect("runs");
+        let found = check(&report, "ref:orders.customer_id");
+        assert_eq!(found.status, Status::Error, "{grant}: {:?}", found.why);
+        assert!(troubles(&report).iter().all(|id| !id.starts_with("schema:")), "{:?}", troubles(&report));
+    }
+    database.run(&format!("DROP USER {role}@'%';"));
 }

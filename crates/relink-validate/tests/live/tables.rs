@@ -70,7 +70,7 @@ async fn the_users_own_sql_is_asked_in_the_words_of_each_database() {
         );
         let report = validate(&database, &config).await;
         assert_eq!(counts(&report, "rows"), (2, 2, 0), "{dialect}");
-        assert_eq!(check(&report, "rows").samples[0].key["column 1"].as_deref(), Some("2"), "{dialect}");
+        assert_eq!(check(&report, "rows").samples[0].key["id"].as_deref(), Some("2"), "{dialect}");
         assert_eq!(check(&report, "other value").problems["the answer is 3"], 1, "{dialect}");
         for id in ["none", "value", "after"] {
             assert_eq!(check(&report, id).status, Status::Pass, "{dialect}: {id}");
