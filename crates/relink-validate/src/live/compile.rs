@@ -28,7 +28,7 @@ pub struct Compiled {
     pub census: Census,
     /// How the rest is found out.
     pub probe: Probe,
-    /// SQL that shows the failing rows; where only relink can tell which they are, the rows among which they are. A fact of the schema has none.
+    /// SQL that shows the failing rows. A fact of the schema has none; where only relink can tell which they are, the report names them.
     pub sql: Option<String>,
 }
 
@@ -179,8 +179,7 @@ impl<'a> Compiler<'a> {
         let rows = Some(rest.join(" AND ")).filter(|text| !text.is_empty());
         let not_judged: Vec<String> = outside.into_iter().chain(nulls).collect();
         let census = Census { not_judged: Some(not_judged.join(" OR ")).filter(|text| !text.is_empty()), failed: None };
-        let sql = rows.as_ref().map(|rows| format!("SELECT * FROM {from} WHERE {rows}"));
-        Made { census, probe: Probe::Read { rows }, sql }
+        Made { census, probe: Probe::Read { rows }, sql: None }
     }
 
     fn not_null(&self, relation: &Relation, column: usize) -> Made {
@@ -238,7 +237,7 @@ impl<'a> Compiler<'a> {
         if test.fits == StoredAs::Decimal {
             // Text that is a number fits, which only relink can tell.
             let census = Census { not_judged: Some(null.clone()), failed: None };
-            return Made { census, probe: Probe::Read { rows: Some(failed) }, sql };
+            return Made { census, probe: Probe::Read { rows: Some(failed) }, sql: None };
         }
         let shown = Shown::of(self.dialect, "", relation, std::slice::from_ref(&column.name), &[]);
         Made { census: Census { not_judged: Some(null), failed: Some(failed) }, probe: Probe::Rows(shown), sql }

@@ -30,7 +30,7 @@ use crate::report::{
 const CONDITIONS_MAX: usize = 200;
 
 /// Characters of a sampled value at most.
-const VALUE_CHARS_MAX: usize = 500;
+pub(crate) const VALUE_CHARS_MAX: usize = 500;
 
 /// The savepoint that a failed statement rolls back to, where it would otherwise end the transaction.
 const SAVEPOINT: &str = "relink_check";
@@ -227,7 +227,8 @@ pub async fn run(
     if options.timeout.is_some() {
         connection.set_statement_timeout(None).await?;
     }
-    let results: Vec<CheckResult> = running.into_iter().map(result).collect();
+    let dialect = connection.dialect();
+    let results: Vec<CheckResult> = running.into_iter().map(|one| result(catalog, dialect, one)).collect();
     Ok(Report {
         version: REPORT_VERSION,
         run: RunFacts {
@@ -657,7 +658,7 @@ pub(crate) fn begun(check: &Check) -> CheckResult {
     }
 }
 
-fn result(one: Running<'_>) -> CheckResult {
+fn result(catalog: &Catalog, dialect: &dyn Dialect, one: Running<'_>) -> CheckResult {
     let Running { check, compiled, counted, outcome, duration } = one;
     let mut result = CheckResult { sql: compiled.sql, duration_ms: milliseconds(duration), ..begun(check) };
     let found = match outcome {
@@ -679,6 +680,18 @@ fn result(one: Running<'_>) -> CheckResult {
         _ => counted.not_judged + found.not_judged,
     };
     finish(&mut result, check, found, total, not_judged, matches!(compiled.probe, Probe::Stated));
+    // Of two relations' rows none can be told from the other by its key alone.
+    let of_one = match &check.test {
+        Test::Same(_) => false,
+        Test::Sums(test) => test.right.is_none() || !test.left.summed,
+        _ => true,
+    };
+    if result.sql.is_none()
+        && of_one
+        && let Some(id) = catalog.id(&check.relation)
+    {
+        result.sql = super::sql::named_rows(dialect, catalog.relation(id), &result.samples);
+    }
     result
 }
 

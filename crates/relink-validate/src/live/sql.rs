@@ -2,8 +2,11 @@
 //! and both are the dialect's.
 
 use relink_db::Dialect;
-use relink_model::{Column, Relation};
+use relink_model::{Column, Relation, TypeKind};
 use serde::Serialize;
+
+use super::run::VALUE_CHARS_MAX;
+use crate::report::Sample;
 
 /// The columns of a sample: those that name the row, then those that offend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -95,6 +98,43 @@ fn locator_name(alias: &str, locator: &str) -> String {
     let name = name.split("::").next().unwrap_or(name);
     let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if plain { name.to_owned() } else { "row".to_owned() }
+}
+
+/// Rows named in one statement at most: it is read by people.
+const NAMED_MAX: usize = 50;
+
+/// SQL that shows rows by their keys, as reports name them; `None` where they are not all rows of the relation, or a key cannot be written down.
+pub(crate) fn named_rows(dialect: &dyn Dialect, relation: &Relation, samples: &[Sample]) -> Option<String> {
+    let locator = dialect.row_locator("", relation);
+    let locator_name = locator.as_ref().map(|locator| locator_name("", locator));
+    let part = |(name, value): (&String, &Option<String>)| -> Option<String> {
+        let expression = match relation.column(name) {
+            Some((_, column)) if is_written(&column.data_type.kind) => dialect.quote(name),
+            Some(_) => return None,
+            None => locator.clone().filter(|_| locator_name.as_ref() == Some(name))?,
+        };
+        Some(match value {
+            None => format!("{expression} IS NULL"),
+            Some(value) if value.chars().count() < VALUE_CHARS_MAX => {
+                format!("{expression} = {}", dialect.text_literal(value))
+            }
+            Some(_) => return None,
+        })
+    };
+    let row = |sample: &Sample| -> Option<String> {
+        let parts = sample.key.iter().map(part).collect::<Option<Vec<String>>>()?;
+        (!parts.is_empty()).then(|| parts.join(" AND "))
+    };
+    let rows = samples.iter().take(NAMED_MAX).map(row).collect::<Option<Vec<String>>>()?;
+    (!rows.is_empty()).then(|| format!("SELECT * FROM {} WHERE {}", dialect.own_rows(relation), rows.join(" OR ")))
+}
+
+/// Whether a value of this type is found again by its text.
+fn is_written(kind: &TypeKind) -> bool {
+    matches!(
+        kind,
+        TypeKind::Integer { .. } | TypeKind::Decimal { .. } | TypeKind::Text { .. } | TypeKind::Uuid | TypeKind::Date
+    )
 }
 
 /// A column's quoted name, qualified where there is an alias.

@@ -195,3 +195,20 @@ async fn a_text_beside_a_number_is_compared_here_where_the_database_cannot() {
         }
     }
 }
+
+#[tokio::test]
+async fn rows_that_are_judged_here_are_shown_by_sql_that_names_them() {
+    for database in TestDatabase::each("validate_see") {
+        database.run(
+            "CREATE TABLE t (a int, b varchar(9), s varchar(9), PRIMARY KEY (a, b)); CREATE TABLE n (s varchar(9));
+             INSERT INTO t VALUES (1, 'x', 'ok'), (1, 'it''s', 'bad'), (2, 'y', 'worse'); INSERT INTO n VALUES ('ok'), ('bad');",
+        );
+        let report = validate(&database, "[table.t]\nmatch = { s = 'ok' }\n[table.n]\nmatch = { s = 'ok' }").await;
+        let sql = check(&report, "match:t.s").sql.clone().expect("keys that can be written down");
+        let shown: Vec<Option<String>> = database.rows(&sql).into_iter().map(|row| row[2].clone()).collect();
+        assert_eq!(shown, [Some("bad".to_owned()), Some("worse".to_owned())], "{sql}");
+        // A row without a key is named by where it is kept, or by all its columns.
+        let sql = check(&report, "match:n.s").sql.clone().expect("a row that can be named");
+        assert_eq!(database.rows(&sql), [[Some("bad".to_owned())]], "{sql}");
+    }
+}
