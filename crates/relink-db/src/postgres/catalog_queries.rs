@@ -51,13 +51,17 @@ pub(super) fn drop_statements() -> String {
     )
 }
 
-/// oid, name, system?, class, array?, base, base's modifier, base as printed, element, NOT NULL, default, labels. The
-/// row types of tables, and arrays of them, are left out.
+/// oid, name, system?, class, array?, base, base's modifier, base as printed, element, NOT NULL, default, labels, conditions of a domain, and whether each
+/// is valid. The row types of tables, and arrays of them, are left out.
 pub(super) const TYPES: &str = "SELECT t.oid, t.typname::text, t.typnamespace = 'pg_catalog'::regnamespace, t.typtype::text, \
     t.typcategory = 'A', t.typbasetype, t.typtypmod, \
     CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END, t.typelem, t.typnotnull, \
     t.typdefault, \
-    ARRAY(SELECT l.enumlabel::text FROM pg_catalog.pg_enum AS l WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder) \
+    ARRAY(SELECT l.enumlabel::text FROM pg_catalog.pg_enum AS l WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder), \
+    ARRAY(SELECT pg_catalog.pg_get_expr(o.conbin, 0) FROM pg_catalog.pg_constraint AS o \
+        WHERE t.typtype = 'd' AND o.contypid = t.oid AND o.contype = 'c' ORDER BY o.conname), \
+    ARRAY(SELECT o.convalidated FROM pg_catalog.pg_constraint AS o \
+        WHERE t.typtype = 'd' AND o.contypid = t.oid AND o.contype = 'c' ORDER BY o.conname) \
     FROM pg_catalog.pg_type AS t LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem \
     WHERE t.typrelid = 0 AND coalesce(e.typrelid, 0) = 0";
 

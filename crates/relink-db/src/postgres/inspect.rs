@@ -17,6 +17,7 @@ use sqlx::{
 
 use super::{
     PostgresConnection, catalog_queries as queries,
+    dialect::quote,
     types::{TypeRow, TypeTable},
 };
 use crate::DbError;
@@ -66,7 +67,7 @@ impl PostgresConnection {
         for relation in &mut relations {
             relation.unique_keys.sort_by(|a, b| a.name.cmp(&b.name));
             relation.foreign_keys.sort_by(|a, b| (&a.name, &a.columns).cmp(&(&b.name, &b.columns)));
-            relation.checks.sort_by(|a, b| a.name.cmp(&b.name));
+            relation.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
             relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         }
         Ok(Catalog::new(self.server.clone(), relations))
@@ -149,6 +150,7 @@ fn type_table(rows: &[PgRow]) -> Result<TypeTable, sqlx::Error> {
                 not_null: get(row, 9)?,
                 default: get(row, 10)?,
                 labels: get(row, 11)?,
+                checks: get::<Vec<String>>(row, 12)?.into_iter().zip(get::<Vec<bool>>(row, 13)?).collect(),
             },
         );
     }
@@ -185,6 +187,10 @@ fn read_columns(builder: &mut Builder, types: &TypeTable, rows: &[PgRow]) -> Res
         let number: i16 = get(row, 1)?;
         if let Some(relation) = builder.relation(relation_oid) {
             let position = relation.columns.len();
+            for (expression, valid) in types.domain_checks(type_oid, &quote(&column.name)) {
+                let enforcement = if valid { Enforcement::Enforced } else { Enforcement::NotValidated };
+                relation.checks.push(Check { name: None, expression, enforcement });
+            }
             relation.columns.push(column);
             builder.columns.insert((relation_oid, number), position);
         }

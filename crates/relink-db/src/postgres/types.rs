@@ -30,6 +30,8 @@ pub(super) struct TypeRow {
     pub(super) default: Option<String>,
     /// An enum's labels in order.
     pub(super) labels: Vec<String>,
+    /// A domain's own conditions over `VALUE`, and whether every value has been held against it.
+    pub(super) checks: Vec<(String, bool)>,
 }
 
 /// The types of a database by OID.
@@ -64,6 +66,13 @@ impl TypeTable {
     /// The default that a domain on the way gives.
     pub(super) fn domain_default(&self, oid: i64) -> Option<String> {
         self.domains(oid).find_map(|domain| domain.default.clone())
+    }
+
+    /// What the domains on the way demand of a column, as conditions over it, and whether each is valid.
+    pub(super) fn domain_checks(&self, oid: i64, column: &str) -> Vec<(String, bool)> {
+        let own = |domain: &TypeRow| domain.checks.clone();
+        let checks = self.domains(oid).flat_map(own);
+        checks.map(|(condition, valid)| (of_column(&condition, column), valid)).collect()
     }
 
     /// Whether the type itself compares without regard to case.
@@ -264,9 +273,44 @@ pub(super) fn without_modifiers(declared: &str) -> String {
     }
 }
 
+/// A domain's condition with a column, quoted, in place of `VALUE`.
+fn of_column(condition: &str, column: &str) -> String {
+    let mut written = String::with_capacity(condition.len() + column.len());
+    let mut rest = condition;
+    while let Some(first) = rest.chars().next() {
+        let end = match first {
+            // A doubled quote begins the next text, which comes to the same.
+            '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
+            c if c.is_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len())
+            }
+            c => c.len_utf8(),
+        };
+        let (token, after) = rest.split_at(end);
+        written.push_str(if token == "VALUE" { column } else { token });
+        rest = after;
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domains_condition_speaks_of_the_column() {
+        for (condition, written) in [
+            ("(VALUE > 0)", "(\"n\" > 0)"),
+            (
+                "((VALUE <> 'VALUE'::text) AND (upper(VALUE) <> 'it''s VALUE'::text))",
+                "((\"n\" <> 'VALUE'::text) AND (upper(\"n\") <> 'it''s VALUE'::text))",
+            ),
+            ("(\"VALUE\"(VALUE) AND VALUES_OF(VALUE))", "(\"VALUE\"(\"n\") AND VALUES_OF(\"n\"))"),
+            ("(VALUE ~ 'é*'::text)", "(\"n\" ~ 'é*'::text)"),
+        ] {
+            assert_eq!(of_column(condition, "\"n\""), written);
+        }
+    }
 
     fn table() -> TypeTable {
         let system = |name: &str| TypeRow { name: name.into(), system: true, class: "b".into(), ..TypeRow::default() };

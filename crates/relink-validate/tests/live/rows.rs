@@ -4,7 +4,7 @@ use relink_model::Severity;
 use relink_testkit::TestDatabase;
 use relink_validate::Status;
 
-use crate::validated::{check, counts, samples, troubles, validate};
+use crate::validated::{check, counts, samples, troubles, validate, validate_both};
 
 #[tokio::test]
 async fn a_check_is_evaluated_again_and_null_is_not_judged() {
@@ -125,4 +125,21 @@ async fn the_planner_is_not_asked_to_trust_the_constraint_under_scrutiny() {
     let report = validate(&database, "").await;
     assert_eq!(samples(&report, "check:t.positive"), ["id=1 | q=-5"]);
     assert_eq!(samples(&report, "not_null:t.n"), ["id=1 | n=NULL"]);
+}
+
+#[tokio::test]
+async fn what_a_domain_demands_is_a_check_of_each_column() {
+    let Some(database) = TestDatabase::postgres("validate_domains") else { return };
+    database.run(
+        "CREATE DOMAIN amount AS int; CREATE DOMAIN small AS amount CHECK (VALUE < 100);
+         CREATE TABLE t (id int PRIMARY KEY, a small, b amount); INSERT INTO t VALUES (1, -1, 5), (2, 7, NULL);
+         ALTER DOMAIN amount ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID;",
+    );
+    for (name, report) in validate_both(&database, "").await {
+        let failing: Vec<&str> = troubles(&report).into_iter().filter(|id| id.starts_with("check:")).collect();
+        let [id] = failing.try_into().expect("one finding");
+        assert_eq!(samples(&report, id), ["id=1 | a=-1"], "{name}: {id}");
+        let judged = report.checks.iter().filter(|check| check.id.starts_with("check:")).count();
+        assert_eq!(judged, 3, "{name}: two conditions on a, one on b");
+    }
 }
