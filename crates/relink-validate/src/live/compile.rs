@@ -266,7 +266,20 @@ impl<'a> Compiler<'a> {
                 None => return read(None, None),
             },
         };
-        let key = KeySql { parts, predicate, nulls_equal: test.nulls_equal, from: own };
+        // An expression may be NULL; so may a rule's part, which is read otherwise than the column is.
+        let names = match test.key {
+            Some(SchemaKey::Unique(index)) => {
+                let unique = &relation.unique_keys[index];
+                unique.expressions.is_none().then_some(unique.columns.as_slice())
+            }
+            Some(_) => Some(relation.primary_key_columns()),
+            None => None,
+        };
+        let nullable = match names {
+            Some(names) => super::sql::nullable(self.dialect, relation, names),
+            None => parts.clone(),
+        };
+        let key = KeySql { parts, nullable, predicate, nulls_equal: test.nulls_equal, from: own };
         let (mut census, probe, sql) = super::duplicates::compile(self.dialect, relation, &check.columns, &key);
         if test.key == Some(SchemaKey::Inherited) {
             // The shared scan reads the relation's own rows, this check also those of its heirs.

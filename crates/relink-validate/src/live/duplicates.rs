@@ -25,6 +25,8 @@ pub struct DuplicateProbe {
 pub(crate) struct KeySql {
     /// Its parts, unqualified.
     pub(crate) parts: Vec<String>,
+    /// Those that may be NULL.
+    pub(crate) nullable: Vec<String>,
     /// Which rows it is about.
     pub(crate) predicate: Option<String>,
     pub(crate) nulls_equal: bool,
@@ -41,7 +43,7 @@ pub(crate) fn compile(
 ) -> (Census, DuplicateProbe, String) {
     let from = &key.from;
     let outside = key.predicate.as_ref().map(|predicate| format!("NOT {predicate} OR {predicate} IS NULL"));
-    let null_part = if key.nulls_equal { None } else { any_null(&key.parts) };
+    let null_part = if key.nulls_equal { None } else { any_null(&key.nullable) };
     let not_judged: Vec<String> = outside.into_iter().chain(null_part).collect();
     let judged: Vec<String> =
         key.predicate.iter().cloned().chain(if key.nulls_equal { None } else { none_null(&key.parts) }).collect();

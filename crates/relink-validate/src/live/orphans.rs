@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::compile::Census;
 use super::run::{Found, count, samples, texts, whole};
-use super::sql::{Shown, all_null, any_null, none_null, qualified};
+use super::sql::{Shown, all_null, any_null, none_null, nullable, qualified};
 use crate::plan::test::{Matching, ReferenceTest};
 use crate::report::Frequent;
 
@@ -106,10 +106,11 @@ pub(crate) fn compile(
         orphans.condition = format!("({}) AND {filter}", orphans.condition);
     }
     let body = orphans.to_string();
-    let quoted: Vec<String> = key.columns.iter().map(|name| dialect.quote(name)).collect();
+    let nullable = nullable(dialect, relation, &key.columns);
     let null = match match_kind {
-        MatchKind::Simple => any_null(&quoted),
-        MatchKind::Full => all_null(&quoted),
+        MatchKind::Simple => any_null(&nullable),
+        MatchKind::Full if nullable.len() < key.columns.len() => None,
+        MatchKind::Full => all_null(&nullable),
     };
     let outside = plain.map(|plain| format!("CASE WHEN {plain} THEN 0 ELSE 1 END = 1"));
     let not_judged: Vec<String> = outside.into_iter().chain(null).collect();

@@ -142,6 +142,13 @@ pub(crate) fn qualified(dialect: &dyn Dialect, alias: &str, column: &str) -> Str
     if alias.is_empty() { dialect.quote(column) } else { format!("{alias}.{}", dialect.quote(column)) }
 }
 
+/// Of these columns, quoted, those that may be NULL. That others are not is a check of its own, and planners take it for granted: a scan that counts their
+/// NULLs counts none, and costs what it costs.
+pub(crate) fn nullable(dialect: &dyn Dialect, relation: &Relation, columns: &[String]) -> Vec<String> {
+    let may_be = |name: &&String| relation.column(name).is_none_or(|(_, column)| column.nullable);
+    columns.iter().filter(may_be).map(|name| dialect.quote(name)).collect()
+}
+
 /// `a IS NULL OR b IS NULL`: one of these is NULL. `None` for no columns.
 pub(crate) fn any_null(expressions: &[String]) -> Option<String> {
     joined(expressions, "IS NULL", " OR ")
