@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Twenty checks over the stocktake inventory: relink on live databases and over an export, beside the same checks as plain SQL and in DuckDB.
+"""Twenty checks over the stocktake inventory: relink on live databases and over an export, beside the same checks as plain SQL, in dbt, Soda and Great
+Expectations, and in DuckDB.
 
-    tests/run --exec python3 benches/validate.py [--records 1000000] [--rounds 3] [--work DIR]
+    tests/run --exec python3 benches/validate.py [--records 1000000] [--rounds 3] [--work DIR] [--peers dbt,soda,gx]
 
-Makes the inventory with that many records, loads it into SQLite and (where servers are named, as `tests/run --exec` does) PostgreSQL, and writes it as row
-files (JSON Lines). Then hyperfine runs each way of making the same twenty checks in turn, after one warm-up. Every way must find the same: nothing. Printed are
-medians of wall and CPU time, the largest resident memory, and the ratio to plain SQL (live) or to DuckDB (export) from the same run.
+Makes the inventory with that many records, loads it into SQLite and (where servers are named, as `tests/run --exec` does) PostgreSQL and MariaDB, and writes it
+as row files (JSON Lines). Then hyperfine runs each way of making the same twenty checks in turn, after one warm-up. Every way must find the same: nothing.
+Printed are medians of wall and CPU time (of the programs, not of the servers), the largest resident memory, and the ratio to plain SQL (live) or to DuckDB
+(export) from the same run. `--peers ''` leaves the peers out, which are installed from PyPI into the folder.
 """
 
 import argparse
@@ -15,6 +17,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import validators
 
 ROOT = Path(__file__).resolve().parent.parent
 DUCKDB = "duckdb==1.4.1"
@@ -109,11 +114,28 @@ def measure(name, commands, rounds, work):
         print(f"| {name} | {label} | {one['median']:.2f} | {cpu:.2f} | {memory:.0f} | {one['median'] / base:.2f} |", flush=True)
 
 
+def peers(names, work, url):
+    """The peers' commands by their names."""
+    known = {
+        "dbt": ("dbt", validators.DBT, validators.dbt),
+        "soda": ("Soda", validators.SODA, validators.soda),
+        "gx": ("Great Expectations", validators.GREAT_EXPECTATIONS, validators.great_expectations),
+    }
+    for name in filter(None, names.split(",")):
+        label, packages, prepare = known[name]
+        environment = work / f"venv-{name}"
+        if not environment.exists():
+            run([sys.executable, "-m", "venv", environment])
+            run([environment / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *packages])
+        yield label, prepare(work / name, environment / "bin", url, REFERENCES, KEYS, BOUNDS)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--peers", default="dbt,soda,gx")
     arguments = parser.parse_args()
     run(["cargo", "build", "--release", "--quiet", "-p", "relink-cli", "-p", "relink-testkit", "--bins"], cwd=ROOT)
     built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -146,6 +168,8 @@ def benchmark(built, work, arguments):
     live = f"{built / 'relink'} validate sqlite:{database} {rules} {only}"
     measure("SQLite", [("plain SQL", f"sqlite3 {database} < {script}"), ("relink", live)], arguments.rounds, work)
 
+    script = work / "server-checks.sql"
+    script.write_text(";\n".join(queries("exists")) + ";\n")
     url = os.environ.get("RELINK_TEST_POSTGRES")
     if url:
         run(["psql", "-q", "-d", url, "-c", "DROP DATABASE IF EXISTS relink_bench", "-c", "CREATE DATABASE relink_bench"])
@@ -153,11 +177,23 @@ def benchmark(built, work, arguments):
         run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", own, "-f", schema / "postgres.sql"], stdout=subprocess.DEVNULL)
         run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", own, "-f", "load.postgres.sql"], cwd=work / "csv", stdout=subprocess.DEVNULL)
         run(["psql", "-q", "-d", own, "-c", "VACUUM ANALYZE"])
-        script = work / "postgres-checks.sql"
-        script.write_text(";\n".join(queries("exists")) + ";\n")
         live = f"{built / 'relink'} validate {own} {rules} {only}"
-        measure("PostgreSQL", [("plain SQL", f"psql -q -d {own} -f {script}"), ("relink", live)], arguments.rounds, work)
+        commands = [("plain SQL", f"psql -q -d {own} -f {script}"), ("relink", live), *peers(arguments.peers, work, own)]
+        measure("PostgreSQL", commands, arguments.rounds, work)
         run(["psql", "-q", "-d", url, "-c", "DROP DATABASE relink_bench"])
+
+    url = os.environ.get("RELINK_TEST_MYSQL")
+    if url:
+        parts = urlsplit(url)
+        client = f"mariadb -h{parts.hostname} -P{parts.port} -u{parts.username} -p{parts.password}"
+        run(["sh", "-c", f"{client} -e 'DROP DATABASE IF EXISTS relink_bench; CREATE DATABASE relink_bench'"])
+        run(["sh", "-c", f"{client} relink_bench < {schema / 'mysql.sql'}"])
+        run(["sh", "-c", f"{client} --local-infile=1 relink_bench < load.mysql.sql"], cwd=work / "csv")
+        run(["sh", "-c", f"{client} relink_bench -e 'ANALYZE TABLE {', '.join(sorted(set(table for table, _, _ in REFERENCES)))}' > /dev/null"])
+        own = url.rsplit("/", 1)[0] + "/relink_bench"
+        live = f"{built / 'relink'} validate {own} {rules} {only}"
+        measure("MariaDB", [("plain SQL", f"{client} relink_bench < {script}"), ("relink", live)], arguments.rounds, work)
+        run(["sh", "-c", f"{client} -e 'DROP DATABASE relink_bench'"])
 
     tables = sorted({table for table, _, _ in REFERENCES} | {parent for _, _, parent in REFERENCES})
     views = [
