@@ -146,6 +146,10 @@ impl Connection for Faulty {
         through!(self, self.inner.query(sql, parameters))
     }
 
+    async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError> {
+        through!(self, self.inner.result_columns(sql))
+    }
+
     async fn insert(&mut self, target: &InsertTarget, rows: &[Vec<Value>]) -> Result<u64, DbError> {
         through!(self, self.inner.insert(target, rows))
     }

@@ -289,3 +289,27 @@ fn every_missing_key_is_listed_once_however_many_there_are() {
         assert_eq!(lines(&database, "SELECT count(*) FROM customers"), ["150"], "{database:?}");
     }
 }
+
+#[test]
+fn a_record_is_the_row_of_its_id_and_never_one_that_has_its_name_since() {
+    let schema = "cust(id pk, email varchar(30) unique)
+        ord(id pk, cust_id -> cust.id)
+        ln(id pk, ord_id -> ord.id)";
+    let backup = r#"{"cust": [{"id": 7, "email": "ann@x"}, {"id": 5, "email": "eve@x"}],
+        "ord": [{"id": 1, "cust_id": 7}, {"id": 2, "cust_id": 7}, {"id": 3, "cust_id": 5}], "ln": []}"#;
+    for database in each("heal_names", schema) {
+        database.run("INSERT INTO cust VALUES (8, 'ann@x');");
+        let outcome = healed(&database, backup, "", &["cust", "ord"]);
+        assert!(outcome.committed, "{database:?}: {:#?}", outcome.validation);
+        assert_eq!(lines(&database, "SELECT id, email FROM cust ORDER BY id"), ["5|eve@x", "8|ann@x"], "{database:?}");
+        assert_eq!(
+            lines(&database, "SELECT id, cust_id FROM ord ORDER BY id"),
+            ["3|5"],
+            "{database:?}: no order goes to another customer"
+        );
+        assert_eq!(
+            outcome.report.totals.rejected, 2,
+            "{database:?}: the customer whose address is taken, and the order of this customer"
+        );
+    }
+}

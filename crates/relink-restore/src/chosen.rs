@@ -26,7 +26,8 @@ use crate::{
     stream::{self, Order},
 };
 
-/// Rows that are missing. Only the records of these are restored, and of those that they refer to and that are missing, too.
+/// Rows that are missing. Only the records of these are restored, and of those that they refer to and that are missing, too. A record that has an id is the row
+/// of that id and no other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// Keys that no row has.

@@ -177,6 +177,15 @@ impl Scanner<'_> {
     fn judge(&self, candidate: &Candidate, row: &Row, found: &HashMap<Asked, External>) -> Match {
         let Candidate { natural, primary, unique, .. } = candidate;
         let id = row.shape.relation;
+        if self.chosen.is_some()
+            && let Some(asked) = primary
+        {
+            // The rows that are missing are missing by their ids: another row that has taken a name since is another row.
+            return match found.get(asked) {
+                Some(External::Row(found)) => Match::Row(found.clone()),
+                _ => Match::New,
+            };
+        }
         let of = |asked: &Option<Asked>| asked.as_ref().and_then(|asked| found.get(asked));
         match (of(natural), of(primary)) {
             (Some(External::Several), _) => return Match::Ambiguous,
