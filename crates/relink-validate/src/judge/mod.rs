@@ -84,6 +84,11 @@ impl<'a> View<'a> {
         self.slots.get(column).and_then(|slot| self.values.get(*slot)).unwrap_or(&Value::Null)
     }
 
+    /// Whether anything is to be said of a value of its batch.
+    pub(crate) fn is_odd(self) -> bool {
+        !self.odd.is_empty()
+    }
+
     /// What is to be said of the value of a column.
     pub(crate) fn odd(self, column: usize) -> Option<&'a Odd> {
         if self.odd.is_empty() {

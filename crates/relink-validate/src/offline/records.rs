@@ -408,8 +408,7 @@ impl Decoding<'_, '_> {
             if is_key && let Some(name) = self.records.naturals.own_name(self.records, record, self.relation)? {
                 // Without an id, a row is what its natural key calls it.
                 row[slot] = name;
-            } else if known.is_optional() {
-                // A database would fill it in, with NULL or something else.
+            } else if known.default.is_some() || known.generated.is_some() || known.is_numbered() {
                 odd.insert((number, slot), Odd::Absent);
             }
         }

@@ -10,6 +10,7 @@ mod polymorphic;
 mod references;
 mod schema;
 pub(crate) mod settings;
+mod stated;
 pub mod test;
 mod trust;
 mod unique;

@@ -26,3 +26,60 @@ async fn a_key_to_a_relation_without_a_primary_key_is_a_schema_finding_and_the_r
         assert_eq!(keys(&report, "ref:k.q_id"), ["id=1"]);
     }
 }
+
+/// Why checks of the export were not made.
+fn left_out(report: &relink_validate::Report) -> Vec<&str> {
+    let ids = report.not_checked.iter().filter_map(|line| line.split_once(": ").map(|(id, _)| id));
+    ids.filter(|id| id.starts_with("check:")).collect()
+}
+
+#[tokio::test]
+async fn a_check_that_only_its_database_can_evaluate_is_left_to_it() {
+    let Some(database) = TestDatabase::postgres("exports_left_out") else { return };
+    database.run(
+        "CREATE TABLE t (id int PRIMARY KEY, num numeric, s text, n int, c char(5), f real, ci text COLLATE \"C\");
+         INSERT INTO t VALUES (1, 2.5, 'abcdef', 3, 'ab', 0.1, 'a'), (2, 'NaN', 'paid', 9, 'x', 1, 'b'), (3, -1, 'new', -4, 'x', 1, 'c');
+         ALTER TABLE t ADD CONSTRAINT cast_whole CHECK (num::integer = num) NOT VALID,
+            ADD CONSTRAINT cast_cut CHECK (s::varchar(3) = s) NOT VALID, ADD CONSTRAINT divided CHECK (n / 2 > 1) NOT VALID,
+            ADD CONSTRAINT cast_rounded CHECK (num::numeric(10,0) = num) NOT VALID, ADD CONSTRAINT padded CHECK (c <> 'ab') NOT VALID,
+            ADD CONSTRAINT upper_case CHECK (upper(s) = s) NOT VALID, ADD CONSTRAINT ordered CHECK (s < 'b') NOT VALID,
+            ADD CONSTRAINT single CHECK (f = 0.1) NOT VALID,
+            ADD CONSTRAINT sure_range CHECK (n >= 0 AND num >= 0) NOT VALID,
+            ADD CONSTRAINT sure_list CHECK (s IN ('new', 'paid', '::integer')) NOT VALID,
+            ADD CONSTRAINT sure_round CHECK (round(num, 1) = num) NOT VALID;",
+    );
+    let [(_, live), (_, offline)] = crate::validated::validate_both(&database, "").await;
+    let mut asked = left_out(&offline);
+    asked.sort_unstable();
+    let unsure = ["cast_cut", "cast_rounded", "cast_whole", "divided", "ordered", "padded", "single", "upper_case"];
+    assert_eq!(asked, unsure.map(|name| format!("check:t.{name}")));
+    for id in ["check:t.sure_range", "check:t.sure_list"] {
+        assert_eq!(keys(&offline, id), keys(&live, id), "{id}");
+        assert!(!keys(&live, id).is_empty(), "{id} has something to find");
+    }
+    // NaN is a number to this database, and to nobody else: such a row is not judged, and none that fails.
+    assert_eq!(counts(&live, "check:t.sure_round"), (0, 0, 0));
+    assert_eq!(counts(&offline, "check:t.sure_round"), (0, 0, 1));
+}
+
+#[tokio::test]
+async fn a_check_over_text_is_judged_where_the_collation_goes_by_letters() {
+    let checks = "CREATE TABLE t (id INTEGER PRIMARY KEY, plain TEXT CONSTRAINT plain CHECK (plain <> 'bad'),
+        s TEXT COLLATE NOCASE CONSTRAINT folded CHECK (s <> 'bad'), u TEXT CONSTRAINT raised CHECK (upper(u) = u),
+        total NUMERIC CONSTRAINT doubled CHECK (total * 3 <> 0.3), n INTEGER CONSTRAINT chained CHECK (1 < n < 5),
+        b BOOLEAN CONSTRAINT truth CHECK (b IN (0, 1)), d INTEGER DEFAULT 7 CONSTRAINT filled CHECK (d IS NOT NULL AND d > 5),
+        e INTEGER CONSTRAINT empty CHECK (e IS NOT NULL))";
+    let database = TestDatabase::sqlite();
+    database.run(checks);
+    let json = r#"{"t": [{"id": 1, "plain": "BAD", "s": "BAD", "u": "é", "total": 0.1, "n": 9, "b": 7, "d": null, "e": 1},
+        {"id": 2, "plain": "bad", "b": true, "d": "x", "e": 1}, {"id": 3}]}"#;
+    let report = validate_export(json, catalog_of(&database).await, "").await;
+    assert_eq!(left_out(&report), ["check:t.chained", "check:t.doubled", "check:t.folded", "check:t.raised"]);
+    assert_eq!(keys(&report, "check:t.plain"), ["id=2"]);
+    // What is of another type is reported as that, and what the database fills in cannot be told.
+    assert_eq!(counts(&report, "check:t.truth"), (0, 0, 2));
+    assert_eq!(keys(&report, "type:t.b"), ["id=1"]);
+    assert_eq!(keys(&report, "check:t.filled"), ["id=1"]);
+    assert_eq!(counts(&report, "check:t.filled").2, 2);
+    assert_eq!(keys(&report, "check:t.empty"), ["id=3"], "nothing would be filled in");
+}
