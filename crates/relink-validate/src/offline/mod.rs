@@ -23,7 +23,7 @@ use relink_records::{
 
 pub use self::inferred::infer_catalog;
 use self::records::{Records, Trouble};
-use crate::judge::{self, Feed, Outcome};
+use crate::judge::{self, Feed, Outcome, RowSource as _};
 use crate::live::{Event, Found, Options, begun, finish, milliseconds, not_run, show};
 use crate::plan::test::Test;
 use crate::plan::{Check, CheckKind};
@@ -146,7 +146,15 @@ pub async fn run_export(
     }
     let place = |result: &CheckResult| checks.iter().position(|check| check.id == result.id);
     report.checks.sort_by_cached_key(place);
-    complete::check(&records, options, &mut report);
+    if complete::is_wanted(options) {
+        for relation in records.unread() {
+            let feed = Feed { relation, columns: Vec::new() };
+            if let Err(trouble) = records.scan(&feed, &|_| Vec::new(), &mut |_| Ok(())).await {
+                report.checks.push(complete::unread(&catalog.relation(relation).name, &trouble));
+            }
+        }
+    }
+    complete::check(&records, config, options, &mut report)?;
     report.run.relations = records.relations() as u64;
     report.summary = Summary::of(&report.checks);
     report.run.duration_ms = milliseconds(begun_at.elapsed());

@@ -6,6 +6,7 @@ mod counts_and_freshness;
 mod differential;
 mod domains;
 mod exports;
+mod exports_complete;
 mod exports_schema;
 mod folds;
 mod inference;
