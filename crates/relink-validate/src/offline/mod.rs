@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use relink_db::{Capabilities, DbError};
+use relink_db::{Capabilities, DbError, Dialect, dialect_of};
 use relink_export::{Format, Index, Source};
 use relink_model::config::{Config, ConfigError};
-use relink_model::{Catalog, RelationId};
+use relink_model::{Catalog, ColumnType, RelationId};
 use relink_records::{
     FieldTarget, LabelTarget, Mapping, Reader,
     coerce::Rules,
@@ -72,8 +72,12 @@ pub async fn run_export(
     let profiles = Profiles::new(profiles, &config.profiles, catalog)?;
     let django = export.is_django();
     let mapping = Arc::new(Mapping::new(catalog, config, &profiles, &export.index.labels, django)?);
-    let rules = Rules::new(Capabilities::permissive(), django, config).map_err(|error| vec![error])?;
-    let reader = Reader::new(Arc::clone(catalog), Arc::clone(&mapping), config, rules, |_| None)?;
+    let dialect = dialect_of(&catalog.server);
+    let rules = Rules::new(held_by(dialect.as_deref()), django, config).map_err(|error| vec![error])?;
+    // A server that enforces no types keeps a value otherwise than it is declared, and its types are judged as they are declared.
+    let strict = dialect.as_deref().filter(|dialect| dialect.capabilities().enforces_types);
+    let exactness = |data_type: &ColumnType| strict.and_then(|dialect| dialect.exactness(data_type));
+    let reader = Reader::new(Arc::clone(catalog), Arc::clone(&mapping), config, rules, exactness)?;
     let mut records = Records::new(export, Arc::clone(catalog), mapping, reader);
     let mut report = Report {
         version: REPORT_VERSION,
@@ -159,6 +163,19 @@ pub async fn run_export(
     report.summary = Summary::of(&report.checks);
     report.run.duration_ms = milliseconds(begun_at.elapsed());
     Ok(report)
+}
+
+/// The types as they are declared, with those values only that the schema's server can hold at all; where no server stated it, nothing is known of that.
+fn held_by(dialect: Option<&dyn Dialect>) -> Capabilities {
+    let declared = Capabilities::permissive();
+    let Some(own) = dialect.map(Dialect::capabilities) else { return declared };
+    Capabilities {
+        floats_hold_specials: own.floats_hold_specials,
+        temporals_hold_infinity: own.temporals_hold_infinity,
+        text_holds_nul: own.text_holds_nul,
+        years: own.years,
+        ..declared
+    }
 }
 
 /// Why an export cannot tell, where it cannot.

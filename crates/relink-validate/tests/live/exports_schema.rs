@@ -83,3 +83,34 @@ async fn a_check_over_text_is_judged_where_the_collation_goes_by_letters() {
     assert_eq!(counts(&report, "check:t.filled").2, 2);
     assert_eq!(keys(&report, "check:t.empty"), ["id=3"], "nothing would be filled in");
 }
+
+#[tokio::test]
+async fn types_are_judged_by_what_the_schemas_server_can_hold() {
+    if let Some(database) = TestDatabase::postgres("exports_held") {
+        database.run("CREATE TABLE t (id int PRIMARY KEY, s text, doc jsonb, d date, f float8)");
+        let json = r#"{"t": [{"id": 1, "s": "a\u0000b"}, {"id": 2, "doc": {"a": "\u0000"}}, {"id": 3, "d": "infinity", "f": NaN}]}"#;
+        let report = validate_export(json, catalog_of(&database).await, "").await;
+        assert_eq!(keys(&report, "type:t.s"), ["id=1"]);
+        assert_eq!(keys(&report, "type:t.doc"), ["id=2"]);
+        assert_eq!(counts(&report, "type:t.d").0 + counts(&report, "type:t.f").0, 0, "PostgreSQL holds both");
+    }
+    if let Some(database) = TestDatabase::mysql("exports_held") {
+        database.run("CREATE TABLE t (id int PRIMARY KEY, at timestamp NULL, day datetime, y year, f float)");
+        let json = r#"{"t": [{"id": 1, "at": "1960-01-01T00:00:00Z", "day": "infinity", "y": 1800, "f": NaN},
+            {"id": 2, "at": "2400-01-01T00:00:00Z", "day": "0500-01-01 00:00:00", "y": 99, "f": 1.5},
+            {"id": 3, "at": "2038-01-19T03:14:07Z", "day": "9999-12-31 23:59:59", "y": 2155},
+            {"id": 4, "at": "1970-01-01T00:00:01Z", "y": 0}]}"#;
+        let report = validate_export(json, catalog_of(&database).await, "").await;
+        assert_eq!(keys(&report, "type:t.at"), ["id=1", "id=2"]);
+        assert_eq!(keys(&report, "type:t.day"), ["id=1"]);
+        assert_eq!(keys(&report, "type:t.y"), ["id=1", "id=2"], "99 would become 1999");
+        assert_eq!(keys(&report, "type:t.f"), ["id=1"]);
+    }
+    let database = TestDatabase::sqlite();
+    database.run("CREATE TABLE t (id INTEGER PRIMARY KEY, f REAL, code VARCHAR(2), n INTEGER)");
+    let json = r#"{"t": [{"id": 1, "f": NaN, "code": "abc", "n": "x"}, {"id": 2, "f": 1, "code": "ab", "n": 1}]}"#;
+    let report = validate_export(json, catalog_of(&database).await, "").await;
+    for id in ["type:t.f", "type:t.code", "type:t.n"] {
+        assert_eq!(keys(&report, id), ["id=1"], "{id}: a script's types are meant, whatever SQLite would keep");
+    }
+}
