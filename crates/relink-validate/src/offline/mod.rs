@@ -14,12 +14,14 @@ use std::{
 use relink_db::{Capabilities, DbError, Dialect, dialect_of};
 use relink_export::{Format, Index, Source};
 use relink_model::config::{Config, ConfigError};
-use relink_model::{Catalog, ColumnType, RelationId};
+use relink_model::{Catalog, Column, ColumnType, RelationId, TypeKind};
 use relink_records::{
     FieldTarget, LabelTarget, Mapping, Reader,
     coerce::Rules,
     profile::{Profile, Profiles},
 };
+
+use relink_rules::Part;
 
 pub use self::inferred::infer_catalog;
 use self::records::{Records, Trouble};
@@ -114,7 +116,7 @@ pub async fn run_export(
     for check in checks.iter().filter(wanted) {
         // What is not in the export at all is told once, and not by each of its checks.
         let present = catalog.id(&check.relation).is_none_or(|id| records.holds(id));
-        match (only_a_database(check), judge::evaluator(&check.test, &options.setting(check))) {
+        match (only_a_database(check, catalog), judge::evaluator(&check.test, &options.setting(check))) {
             (None, Some(evaluator)) if present => {
                 made.push(check);
                 evaluators.push(evaluator);
@@ -179,13 +181,44 @@ fn held_by(dialect: Option<&dyn Dialect>) -> Capabilities {
 }
 
 /// Why an export cannot tell, where it cannot.
-fn only_a_database(check: &Check) -> Option<&'static str> {
+fn only_a_database(check: &Check, catalog: &Catalog) -> Option<String> {
     match &check.test {
-        Test::Expression(test) if test.condition.is_none() => Some("only a database can evaluate this CHECK"),
-        Test::Unique(test) if test.database_only => Some("only a database can evaluate the expressions of this key"),
-        Test::Sql(_) => Some("its SQL needs a database"),
+        Test::Expression(test) if test.condition.is_none() => {
+            Some("only a database can evaluate this CHECK".to_owned())
+        }
+        Test::Unique(test) if test.database_only => {
+            Some("only a database can evaluate the expressions of this key".to_owned())
+        }
+        // By the rules' word letters count; by the schema's what its type calls equal.
+        Test::Unique(test) if test.key.is_some() => incomparable(catalog, test.relation, &test.parts),
+        Test::Reference(test) if !test.by_letter => incomparable(catalog, test.relation, &test.parts)
+            .or_else(|| incomparable(catalog, test.target?, &test.target_parts)),
+        Test::Sql(_) => Some("its SQL needs a database".to_owned()),
         _ => None,
     }
+}
+
+/// Why keys of these parts cannot be compared here, where one of them is of a type that calls equal what is written otherwise.
+fn incomparable(catalog: &Catalog, relation: RelationId, parts: &[Part]) -> Option<String> {
+    let columns = parts.iter().filter_map(|part| match part {
+        Part::Column { index, .. } => catalog.relation(relation).columns.get(*index),
+        Part::Expression(_) => None,
+    });
+    let written_otherwise = |column: &&Column| {
+        matches!(
+            column.data_type.kind,
+            TypeKind::Float { bits: 32 }
+                | TypeKind::Time { zoned: true, .. }
+                | TypeKind::Interval
+                | TypeKind::Json
+                | TypeKind::Set { .. }
+                | TypeKind::Array { .. }
+                | TypeKind::Other
+        )
+    };
+    let column = columns.into_iter().find(written_otherwise)?;
+    let declared = &column.data_type.declared;
+    Some(format!("only a database can tell which values of {} ({declared}) are equal", column.name))
 }
 
 /// The relations with which a check compares rows of its own.
