@@ -73,7 +73,7 @@ pub struct Through {
 
 impl KeyPart {
     /// The relation's own column.
-    pub(crate) fn column(&self) -> usize {
+    pub fn column(&self) -> usize {
         match self {
             Self::Column { column, .. } | Self::Through { column, .. } => *column,
         }

@@ -66,6 +66,8 @@ pub(crate) enum Odd {
     Unfit(String),
     /// The record does not have it, and a database would fill it in.
     Absent,
+    /// It names a row that may not be in the export: the value is its words, and where it leads cannot be told.
+    Unresolved,
 }
 
 /// A row as expressions see it.

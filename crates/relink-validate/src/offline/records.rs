@@ -213,11 +213,9 @@ impl<'a> Records<'a> {
         self.noticed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds out which rows natural keys name, where the export may hold such.
+    /// Finds out which rows natural keys name.
     pub(super) fn learn_natural_keys(&mut self) -> Result<(), Trouble> {
-        if self.export.is_django() {
-            self.naturals = Naturals::learn(self)?;
-        }
+        self.naturals = Naturals::learn(self)?;
         Ok(())
     }
 
@@ -260,7 +258,7 @@ impl<'a> Records<'a> {
     }
 
     /// One value; what does not fit its column comes as near as it can, with why it does not.
-    pub(super) fn value(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> (Value, Option<String>) {
+    pub(super) fn value(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> (Value, Option<Odd>) {
         self.value_by(&self.naturals, json, relation, column)
     }
 
@@ -271,14 +269,15 @@ impl<'a> Records<'a> {
         json: &RawJson<'_>,
         relation: RelationId,
         column: usize,
-    ) -> (Value, Option<String>) {
+    ) -> (Value, Option<Odd>) {
         let definition = &self.catalog.relation(relation).columns[column];
         if json.kind() == JsonKind::Array
             && !holds_lists(definition)
-            && let Some((target, _)) = single_reference(&self.catalog, relation, column)
+            && let Some(target) = single_reference(&self.catalog, relation, column)
         {
             return naturals.find(self, json, target);
         }
+        let unfit = |why: String, json: &RawJson<'_>| (as_it_is(json), Some(Odd::Unfit(why)));
         let changed;
         let mut json = *json;
         if let Some(recipe) = self.reader.recipe(relation, column) {
@@ -292,32 +291,65 @@ impl<'a> Records<'a> {
                     changed = text;
                     match RawJson::parse(&changed, usize::MAX) {
                         Ok(parsed) => json = parsed,
-                        Err(error) => return (as_it_is(&json), Some(error.to_string())),
+                        Err(error) => return unfit(error.to_string(), &json),
                     }
                 }
-                Err(unfit) => return (as_it_is(&json), Some(unfit.why)),
+                Err(wrong) => return unfit(wrong.why, &json),
             }
         }
         match self.reader.value(&json, relation, column) {
             Ok(value) => (value, None),
-            Err(unfit) => (as_it_is(&json), Some(unfit.why)),
+            Err(wrong) => unfit(wrong.why, &json),
         }
     }
 
+    /// The value that a record itself gives a column, by the natural keys that are known so far.
+    pub(super) fn given(
+        &self,
+        naturals: &Naturals,
+        fields: &Fields<'_>,
+        relation: RelationId,
+        column: usize,
+    ) -> Option<(Value, Option<Odd>)> {
+        let is_it = |name: &str| matches!(self.mapping.field(&self.catalog, relation, name), FieldTarget::Column(found) if found == column);
+        let field = fields.fields.iter().rev().find(|(name, _)| is_it(name));
+        if let Some((_, json)) = field {
+            return Some(self.value_by(naturals, json, relation, column));
+        }
+        if let Some(pk) = &fields.pk
+            && let Some(found) = self.pk(naturals, pk, relation, column)
+        {
+            return Some(found);
+        }
+        let recipe = self.reader.recipe(relation, column)?;
+        recipe.set.as_ref().or(recipe.default.as_ref()).map(|value| (value.clone(), None))
+    }
+
     /// The value of a Django record's `pk` for a column of the primary key.
-    fn pk(&self, pk: &RawJson<'_>, relation: RelationId, column: usize) -> Option<(Value, Option<String>)> {
+    fn pk(
+        &self,
+        naturals: &Naturals,
+        pk: &RawJson<'_>,
+        relation: RelationId,
+        column: usize,
+    ) -> Option<(Value, Option<Odd>)> {
         let definition = self.catalog.relation(relation);
         let name = &definition.columns[column].name;
         let position = definition.primary_key_columns().iter().position(|key| key == name)?;
         if definition.primary_key_columns().len() == 1 {
-            return Some(self.value(pk, relation, column));
+            return Some(self.value_by(naturals, pk, relation, column));
         }
-        pk.elements().nth(position).map(|element| self.value(&element, relation, column))
+        pk.elements().nth(position).map(|element| self.value_by(naturals, &element, relation, column))
     }
 }
 
+/// Whether a database fills a column in where a record leaves it out.
+pub(super) fn is_filled_in(column: &Column) -> bool {
+    column.default.is_some() || column.generated.is_some() || column.is_numbered()
+}
+
 /// Whether a list is a value of this column, and no natural key.
-fn holds_lists(column: &Column) -> bool {
+pub(super) fn holds_lists(column: &Column) -> bool {
     matches!(
         column.data_type.kind,
         TypeKind::Json | TypeKind::Array { .. } | TypeKind::Other | TypeKind::Dynamic | TypeKind::Set { .. }
@@ -406,11 +438,11 @@ impl Decoding<'_, '_> {
         self.filled.clear();
         self.filled.resize(self.columns.len(), false);
         let filled = &mut self.filled;
-        let mut keep = |slot: usize, (value, unfit): (Value, Option<String>)| {
+        let mut keep = |slot: usize, (value, said): (Value, Option<Odd>)| {
             row[slot] = value;
             filled[slot] = true;
-            match unfit {
-                Some(why) => odd.insert((number, slot), Odd::Unfit(why)),
+            match said {
+                Some(said) => odd.insert((number, slot), said),
                 // What an earlier field of the record had there is no more.
                 None => odd.remove(&(number, slot)),
             };
@@ -418,7 +450,7 @@ impl Decoding<'_, '_> {
         let definition = self.records.catalog.relation(self.relation);
         if let Some(pk) = &fields.pk {
             for (slot, column) in self.columns.iter().enumerate() {
-                if let Some(found) = self.records.pk(pk, self.relation, *column) {
+                if let Some(found) = self.records.pk(&self.records.naturals, pk, self.relation, *column) {
                     keep(slot, found);
                 }
             }
@@ -456,10 +488,10 @@ impl Decoding<'_, '_> {
                 continue;
             }
             let is_key = definition.primary_key_columns() == [known.name.clone()];
-            if is_key && let Some(name) = self.records.naturals.own_name(self.records, record, self.relation)? {
+            if is_key && let Some(name) = self.records.naturals.own_name(self.records, fields, self.relation) {
                 // Without an id, a row is what its natural key calls it.
                 row[slot] = name;
-            } else if known.default.is_some() || known.generated.is_some() || known.is_numbered() {
+            } else if is_filled_in(known) {
                 odd.insert((number, slot), Odd::Absent);
             }
         }
@@ -485,17 +517,8 @@ impl Decoding<'_, '_> {
             }
             return Ok(());
         }
-        let own = if let Some(pk) = &fields.pk {
-            records.pk(pk, of, list.source_referenced).map(|(value, _)| value)
-        } else {
-            let field = fields.fields.iter().find(|(name, _)| {
-                matches!(records.mapping.field(&records.catalog, of, name), FieldTarget::Column(column) if column == list.source_referenced)
-            });
-            match field {
-                Some((_, json)) => Some(records.value(json, of, list.source_referenced).0),
-                None => records.naturals.own_name(records, record, of)?,
-            }
-        };
+        let own = records.given(&records.naturals, fields, of, list.source_referenced).map(|(value, _)| value);
+        let own = own.or_else(|| records.naturals.own_name(records, fields, of));
         for (at, element) in json.elements().enumerate() {
             if let Some(spots) = &mut self.spots {
                 let field = records.export.source.pointer(record.label, record.ordinal, Some(name));
@@ -509,10 +532,10 @@ impl Decoding<'_, '_> {
                 if *column == list.source_column {
                     row[slot] = own.clone().unwrap_or(Value::Null);
                 } else if *column == list.target_column {
-                    let (value, unfit) = records.value(&element, list.join, *column);
+                    let (value, said) = records.value(&element, list.join, *column);
                     row[slot] = value;
-                    if let Some(why) = unfit {
-                        batch.odd.insert((number, slot), Odd::Unfit(why));
+                    if let Some(said) = said {
+                        batch.odd.insert((number, slot), said);
                     }
                 } else {
                     batch.odd.insert((number, slot), Odd::Absent);

@@ -7,6 +7,7 @@ mod differential;
 mod domains;
 mod exports;
 mod exports_complete;
+mod exports_natural;
 mod exports_schema;
 mod folds;
 mod inference;
