@@ -226,3 +226,32 @@ fn masked_columns_are_in_no_report() {
         assert!(!shows(&line), "{format}: {line}");
     }
 }
+
+#[test]
+fn an_export_that_lost_its_tables_does_not_pass_and_what_says_so_can_be_asked_for() {
+    let folder = Folder::new();
+    folder.write(
+        "export.json",
+        r#"{"meta": {"counts": {"orders": 3}}, "customers": [{"id": 1, "email": "a@x.org", "zz": 1}]}"#,
+    );
+    let lost = folder.export(&["--format", "json"]);
+    assert_eq!(
+        (lost.code(), ids(&lost, "fail")),
+        (1, ["complete:relations", "complete:count:orders", "complete:customers.zz"].map(str::to_owned).to_vec())
+    );
+    let asked = folder.export(&["--only", "complete:*.zz", "--format", "json"]);
+    assert_eq!((asked.code(), ids(&asked, "fail")), (0, vec!["complete:customers.zz".to_owned()]));
+    let others = folder.export(&["--only", "not_null:*", "--format", "json"]);
+    assert_eq!((others.code(), ids(&others, "fail")), (0, vec![]));
+    assert_eq!(folder.export(&["--only", "compleat:*"]).code(), 2, "there is no such check");
+    for nothing in ["{}", "[]"] {
+        folder.write("export.json", nothing);
+        let said = folder.export(&[]);
+        assert_eq!(said.code(), 3, "{}", said.stdout());
+        assert!(
+            said.stdout().contains("the export holds no table of the schema: nothing was checked"),
+            "{}",
+            said.stdout()
+        );
+    }
+}

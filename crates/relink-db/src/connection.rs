@@ -295,6 +295,16 @@ pub async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connec
     }
 }
 
+/// The dialect of the server from which a catalog was read, away from any connection; `None` where that was no server.
+pub fn dialect_of(server: &ServerInfo) -> Option<Box<dyn Dialect>> {
+    match server.product.as_str() {
+        "SQLite" => Some(crate::sqlite::dialect()),
+        "PostgreSQL" => Some(crate::postgres::dialect()),
+        "MariaDB" | "MySQL" => Some(crate::mysql::dialect(&server.version)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

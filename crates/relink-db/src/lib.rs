@@ -17,7 +17,7 @@ mod sqlite;
 
 pub use connection::{
     Access, Connection, InsertColumn, InsertTarget, Intent, JOURNAL, Lookup, NumberingState, ResultRow,
-    TransactionKind, connect,
+    TransactionKind, connect, dialect_of,
 };
 pub use dialect::{AntiJoin, Capabilities, Dialect, Exactness};
 pub use error::{DbError, DbErrorKind};

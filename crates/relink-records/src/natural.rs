@@ -73,7 +73,7 @@ pub struct Through {
 
 impl KeyPart {
     /// The relation's own column.
-    pub(crate) fn column(&self) -> usize {
+    pub fn column(&self) -> usize {
         match self {
             Self::Column { column, .. } | Self::Through { column, .. } => *column,
         }
@@ -205,7 +205,8 @@ pub fn single_reference(catalog: &Catalog, relation: RelationId, column: usize) 
     let name = &definition.columns[column].name;
     definition.foreign_keys.iter().filter(|key| key.columns.len() == 1 && &key.columns[0] == name).find_map(|key| {
         let target = catalog.id(&key.referenced)?;
-        let (referenced, _) = catalog.relation(target).column(&key.referenced_columns[0])?;
+        // A key to a relation without a primary key may name no column at all: such a schema is wrong, and legal in SQLite.
+        let (referenced, _) = catalog.relation(target).column(key.referenced_columns.first()?)?;
         Some((target, referenced))
     })
 }

@@ -86,7 +86,8 @@ impl IndexRegistry {
                     registry.add(catalog, id, vec![first, second]);
                 }
             }
-            for key in &relation.foreign_keys {
+            // A key that does not say which columns it refers to refers to no row.
+            for key in relation.foreign_keys.iter().filter(|key| key.referenced_columns.len() == key.columns.len()) {
                 let Some(target) = catalog.id(&key.referenced) else { continue };
                 let columns =
                     key.referenced_columns.iter().map(|name| catalog.relation(target).column(name).map(|(i, _)| i));

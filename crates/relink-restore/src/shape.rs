@@ -321,6 +321,7 @@ impl Decoder {
                 .iter()
                 .map(|name| self.catalog.relation(target).column(name).map(|(index, _)| index))
                 .collect();
+            let referenced = referenced.filter(|columns| columns.len() == slots.len());
             if let Some(index) = referenced.and_then(|columns| self.registry.find(target, &columns)) {
                 references.push(ReferenceSlot { key, slots, target, index });
             }

@@ -13,4 +13,4 @@ mod sql;
 pub use expression::{Expression, SyntaxError, Total, parse, parse_total};
 pub use key::{Part, encode, whole_number};
 pub use pattern::Pattern;
-pub use sql::of_sql;
+pub use sql::{Held, of_sql};

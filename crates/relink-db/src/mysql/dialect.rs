@@ -2,9 +2,9 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, TypeKind};
+use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, TypeKind, Value};
 
-use crate::{AntiJoin, Capabilities, Dialect};
+use crate::{AntiJoin, Capabilities, Dialect, Exactness};
 
 /// Which of the two products answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,11 @@ impl MySqlDialect {
                 format!("SET SESSION max_execution_time = {milliseconds}")
             }
         }
+    }
+
+    /// Whether `TIMESTAMP` goes on after 2038 (MariaDB, on 64-bit machines).
+    fn counts_to_2106(&self) -> bool {
+        self.product == Product::MariaDb && self.version >= (11, 5, 0)
     }
 
     fn has_except(&self) -> bool {
@@ -290,6 +295,24 @@ impl Dialect for MySqlDialect {
         AntiJoin { from: format!("{child} c"), condition }
     }
 
+    /// Instants outside of what `TIMESTAMP` counts are refused by the server; of years it makes others out of those below 100.
+    fn exactness(&self, data_type: &ColumnType) -> Option<Exactness> {
+        match data_type.kind {
+            TypeKind::Timestamp { zoned: true, .. } if self.counts_to_2106() => Some(|value| {
+                is_beyond(value, LAST_UNSIGNED)
+                    .then_some("is out of range: the column holds instants from 1970 to 2106")
+            }),
+            TypeKind::Timestamp { zoned: true, .. } => Some(|value| {
+                is_beyond(value, LAST_SIGNED).then_some("is out of range: the column holds instants from 1970 to 2038")
+            }),
+            TypeKind::Integer { .. } if data_type.declared.to_ascii_lowercase().starts_with("year") => Some(|value| {
+                (!matches!(value, Value::Null | Value::Int(0 | 1901..=2155)))
+                    .then_some("is out of range: the column holds 0 and the years 1901 to 2155")
+            }),
+            _ => None,
+        }
+    }
+
     fn exact_numeric(&self, expression: &str) -> String {
         // A double becomes the shortest decimal that reads back as the same double, so 0.1 is 0.1. What passes 35 digits
         // before the point or 30 behind it does not fit.
@@ -355,6 +378,16 @@ impl Dialect for MySqlDialect {
             _ => None,
         }
     }
+}
+
+/// The last second that `TIMESTAMP` counts, where it has 32 bits with a sign, and without.
+const LAST_SIGNED: &str = "2038-01-19 03:14:07";
+const LAST_UNSIGNED: &str = "2106-02-07 06:28:15";
+
+/// Whether an instant (`YYYY-MM-DD HH:MM:SS[.ffffff]+00:00`) is none of those from the first second of 1970 to this one.
+fn is_beyond(value: &Value, last: &str) -> bool {
+    let Value::Text(text) = value else { return false };
+    text.get(..last.len()).is_some_and(|second| !("1970-01-01 00:00:01"..=last).contains(&second))
 }
 
 fn capabilities(product: Product) -> Capabilities {

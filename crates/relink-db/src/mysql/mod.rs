@@ -29,6 +29,11 @@ use crate::{
     TransactionKind, statement::StatementCache,
 };
 
+/// See [`crate::dialect_of`].
+pub(crate) fn dialect(version: &str) -> Box<dyn Dialect> {
+    Box::new(MySqlDialect::new(version, ""))
+}
+
 /// Connects.
 pub(crate) async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connection>, DbError> {
     Ok(Box::new(connect::connect(url, access).await?))

@@ -42,6 +42,11 @@ use crate::{
     TransactionKind, statement::StatementCache,
 };
 
+/// See [`crate::dialect_of`].
+pub(crate) fn dialect() -> Box<dyn Dialect> {
+    Box::new(PostgresDialect::new())
+}
+
 /// A PostgreSQL connection.
 pub(crate) struct PostgresConnection {
     connection: PgConnection,

@@ -35,6 +35,11 @@ use crate::{
     statement::{SqlBuilder, StatementCache},
 };
 
+/// See [`crate::dialect_of`].
+pub(crate) fn dialect() -> Box<dyn Dialect> {
+    Box::new(SqliteDialect::new())
+}
+
 /// Opens a SQLite file.
 pub(crate) async fn connect(url: &DatabaseUrl, access: Access) -> Result<Box<dyn Connection>, DbError> {
     let DatabaseUrl::Sqlite { path } = url else {

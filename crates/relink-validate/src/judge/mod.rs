@@ -66,6 +66,8 @@ pub(crate) enum Odd {
     Unfit(String),
     /// The record does not have it, and a database would fill it in.
     Absent,
+    /// It names a row that may not be in the export: the value is its words, and where it leads cannot be told.
+    Unresolved,
 }
 
 /// A row as expressions see it.
@@ -82,6 +84,11 @@ impl<'a> View<'a> {
     /// The value of a column by its index in the relation.
     pub(crate) fn get(self, column: usize) -> &'a Value {
         self.slots.get(column).and_then(|slot| self.values.get(*slot)).unwrap_or(&Value::Null)
+    }
+
+    /// Whether anything is to be said of a value of its batch.
+    pub(crate) fn is_odd(self) -> bool {
+        !self.odd.is_empty()
     }
 
     /// What is to be said of the value of a column.

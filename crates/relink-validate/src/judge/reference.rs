@@ -2,8 +2,10 @@
 
 use std::io;
 
+use relink_rules::Part;
+
 use super::{
-    Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, key_of,
+    Evaluator, Feed, KeyOf, Notes, Odd, Outcome, Setting, View, Wrong, concerns, key_of,
     known::Known,
     log::{Key, Log},
 };
@@ -76,6 +78,11 @@ impl Evaluator for References {
             return;
         }
         if !concerns(self.test.filter.as_ref(), row, at) {
+            notes.not_judged += 1;
+            return;
+        }
+        let leads_beyond = |column: usize| row.odd(column) == Some(&Odd::Unresolved);
+        if row.is_odd() && self.test.parts.iter().flat_map(Part::columns).any(leads_beyond) {
             notes.not_judged += 1;
             return;
         }

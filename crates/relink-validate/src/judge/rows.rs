@@ -77,6 +77,17 @@ pub(crate) fn verdict(test: &RowTest, deadline: Option<&Deadline>, setting: &Set
                 Judged::Unknown => test.unknown(is_open(bound, row)),
             }
         }
+        Judge::Check(bound) => {
+            let is_open = |(column, _): &(usize, Kind)| row.odd(*column).is_some();
+            if row.is_odd() && bound.columns().iter().any(is_open) {
+                return Verdict::NotJudged;
+            }
+            match bound.judge(&setting.at, &|column| row.get(column)) {
+                Judged::Holds => Verdict::Fine,
+                Judged::Fails => Verdict::Wrong(None),
+                Judged::Unknown | Judged::Faulty(_) => Verdict::NotJudged,
+            }
+        }
         Judge::Moment { column, future, .. } => {
             let value = row.get(*column);
             // That a value does not fit its column is a finding of its own.

@@ -143,7 +143,7 @@ impl<'a> Compiler<'a> {
                 let deadline = test.judge.deadline(self.at.now).expect("a rule about now has a deadline");
                 pusher.deadline(*column, &deadline, *future)
             }
-            Judge::Present(_) | Judge::Stored(..) => (None, None),
+            Judge::Present(_) | Judge::Check(_) | Judge::Stored(..) => (None, None),
         };
         let Some(filter) = filter.map_or(Some(None), |filter| filter.map(Some)) else {
             // Which rows the rule is about only relink can tell.

@@ -46,6 +46,8 @@ pub struct Options {
     pub samples_max: usize,
     /// Only the checks of these relations.
     pub only: Option<Vec<RelationId>>,
+    /// Patterns of the ids of those checks to make that only reading an export brings to light; empty: all of them.
+    pub chosen: Vec<String>,
     /// The zone of readings without one: `[run] timezone`.
     pub timezone: Option<String>,
     /// Bytes of memory for each check that has to keep keys; what is beyond goes into temporary files.
@@ -68,6 +70,7 @@ impl Options {
             now,
             samples_max: 20,
             only: None,
+            chosen: Vec::new(),
             timezone: None,
             memory: 64 << 20,
             temporary,

@@ -11,19 +11,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use relink_db::{Capabilities, DbError};
+use relink_db::{Capabilities, DbError, Dialect, dialect_of};
 use relink_export::{Format, Index, Source};
 use relink_model::config::{Config, ConfigError};
-use relink_model::{Catalog, RelationId};
+use relink_model::{Catalog, Column, ColumnType, RelationId, TypeKind};
 use relink_records::{
     FieldTarget, LabelTarget, Mapping, Reader,
     coerce::Rules,
     profile::{Profile, Profiles},
 };
 
+use relink_rules::Part;
+
 pub use self::inferred::infer_catalog;
 use self::records::{Records, Trouble};
-use crate::judge::{self, Feed, Outcome};
+use crate::judge::{self, Feed, Outcome, RowSource as _};
 use crate::live::{Event, Found, Options, begun, finish, milliseconds, not_run, show};
 use crate::plan::test::{ReferenceTest, Test};
 use crate::plan::{Check, CheckKind};
@@ -72,8 +74,12 @@ pub async fn run_export(
     let profiles = Profiles::new(profiles, &config.profiles, catalog)?;
     let django = export.is_django();
     let mapping = Arc::new(Mapping::new(catalog, config, &profiles, &export.index.labels, django)?);
-    let rules = Rules::new(Capabilities::permissive(), django, config).map_err(|error| vec![error])?;
-    let reader = Reader::new(Arc::clone(catalog), Arc::clone(&mapping), config, rules, |_| None)?;
+    let dialect = dialect_of(&catalog.server);
+    let rules = Rules::new(held_by(dialect.as_deref()), django, config).map_err(|error| vec![error])?;
+    // A server that enforces no types keeps a value otherwise than it is declared, and its types are judged as they are declared.
+    let strict = dialect.as_deref().filter(|dialect| dialect.capabilities().enforces_types);
+    let exactness = |data_type: &ColumnType| strict.and_then(|dialect| dialect.exactness(data_type));
+    let reader = Reader::new(Arc::clone(catalog), Arc::clone(&mapping), config, rules, exactness)?;
     let mut records = Records::new(export, Arc::clone(catalog), mapping, reader);
     let mut report = Report {
         version: REPORT_VERSION,
@@ -110,7 +116,7 @@ pub async fn run_export(
     for check in checks.iter().filter(wanted) {
         // What is not in the export at all is told once, and not by each of its checks.
         let present = catalog.id(&check.relation).is_none_or(|id| records.holds(id));
-        match (only_a_database(catalog, check), judge::evaluator(&check.test, &options.setting(check))) {
+        match (only_a_database(check, catalog), judge::evaluator(&check.test, &options.setting(check))) {
             (None, Some(evaluator)) if present => {
                 made.push(check);
                 evaluators.push(evaluator);
@@ -146,25 +152,77 @@ pub async fn run_export(
     }
     let place = |result: &CheckResult| checks.iter().position(|check| check.id == result.id);
     report.checks.sort_by_cached_key(place);
-    complete::check(&records, options, &mut report);
+    if complete::is_wanted(options) {
+        for relation in records.unread() {
+            let feed = Feed { relation, columns: Vec::new() };
+            if let Err(trouble) = records.scan(&feed, &|_| Vec::new(), &mut |_| Ok(())).await {
+                report.checks.push(complete::unread(&catalog.relation(relation).name, &trouble));
+            }
+        }
+    }
+    complete::check(&records, config, options, &mut report)?;
     report.run.relations = records.relations() as u64;
     report.summary = Summary::of(&report.checks);
     report.run.duration_ms = milliseconds(begun_at.elapsed());
     Ok(report)
 }
 
+/// The types as they are declared, with those values only that the schema's server can hold at all; where no server stated it, nothing is known of that.
+fn held_by(dialect: Option<&dyn Dialect>) -> Capabilities {
+    let declared = Capabilities::permissive();
+    let Some(own) = dialect.map(Dialect::capabilities) else { return declared };
+    Capabilities {
+        floats_hold_specials: own.floats_hold_specials,
+        temporals_hold_infinity: own.temporals_hold_infinity,
+        text_holds_nul: own.text_holds_nul,
+        years: own.years,
+        ..declared
+    }
+}
+
 /// Why an export cannot tell, where it cannot.
-fn only_a_database(catalog: &Catalog, check: &Check) -> Option<&'static str> {
+fn only_a_database(check: &Check, catalog: &Catalog) -> Option<String> {
     let key = |test: &ReferenceTest| catalog.relation(test.relation).foreign_keys.get(test.key?);
     match &check.test {
         Test::Reference(test) if key(test).is_some_and(|key| catalog.unseen.contains(&key.referenced)) => {
-            Some("what it references is in another database, or could not be seen")
+            Some("what it references is in another database, or could not be seen".to_owned())
         }
-        Test::Expression(test) if test.condition.is_none() => Some("only a database can evaluate this CHECK"),
-        Test::Unique(test) if test.database_only => Some("only a database can evaluate the expressions of this key"),
-        Test::Sql(_) => Some("its SQL needs a database"),
+        Test::Expression(test) if test.condition.is_none() => {
+            Some("only a database can evaluate this CHECK".to_owned())
+        }
+        Test::Unique(test) if test.database_only => {
+            Some("only a database can evaluate the expressions of this key".to_owned())
+        }
+        // By the rules' word letters count; by the schema's what its type calls equal.
+        Test::Unique(test) if test.key.is_some() => incomparable(catalog, test.relation, &test.parts),
+        Test::Reference(test) if !test.by_letter => incomparable(catalog, test.relation, &test.parts)
+            .or_else(|| incomparable(catalog, test.target?, &test.target_parts)),
+        Test::Sql(_) => Some("its SQL needs a database".to_owned()),
         _ => None,
     }
+}
+
+/// Why keys of these parts cannot be compared here, where one of them is of a type that calls equal what is written otherwise.
+fn incomparable(catalog: &Catalog, relation: RelationId, parts: &[Part]) -> Option<String> {
+    let columns = parts.iter().filter_map(|part| match part {
+        Part::Column { index, .. } => catalog.relation(relation).columns.get(*index),
+        Part::Expression(_) => None,
+    });
+    let written_otherwise = |column: &&Column| {
+        matches!(
+            column.data_type.kind,
+            TypeKind::Float { bits: 32 }
+                | TypeKind::Time { zoned: true, .. }
+                | TypeKind::Interval
+                | TypeKind::Json
+                | TypeKind::Set { .. }
+                | TypeKind::Array { .. }
+                | TypeKind::Other
+        )
+    };
+    let column = columns.into_iter().find(written_otherwise)?;
+    let declared = &column.data_type.declared;
+    Some(format!("only a database can tell which values of {} ({declared}) are equal", column.name))
 }
 
 /// The relations with which a check compares rows of its own.

@@ -64,8 +64,12 @@ pub(super) struct Seen {
 /// What was noticed beside the rows.
 #[derive(Debug, Default)]
 pub(super) struct Noticed {
-    /// Fields that no column takes, by label.
-    pub(super) unknown: BTreeMap<(LabelId, String), Seen>,
+    /// Fields that no column takes, by relation.
+    pub(super) unknown: BTreeMap<(RelationId, String), Seen>,
+    /// Columns that several fields of one record give.
+    pub(super) twice: BTreeMap<(RelationId, usize), Seen>,
+    /// Fields whose lists are rows of a join table, and that hold no list.
+    pub(super) no_lists: BTreeMap<(RelationId, String), Seen>,
     /// Numbers that do not survive floating point, by relation and column.
     pub(super) rounds: BTreeMap<(RelationId, usize), Seen>,
 }
@@ -83,12 +87,13 @@ impl Noticed {
     }
 
     fn merge(&mut self, other: Self) {
-        for (key, seen) in other.unknown {
-            Self::add(&mut self.unknown, key, seen);
+        fn all<K: Ord>(map: &mut BTreeMap<K, Seen>, other: BTreeMap<K, Seen>) {
+            other.into_iter().for_each(|(key, seen)| Noticed::add(map, key, seen));
         }
-        for (key, seen) in other.rounds {
-            Self::add(&mut self.rounds, key, seen);
-        }
+        all(&mut self.unknown, other.unknown);
+        all(&mut self.twice, other.twice);
+        all(&mut self.no_lists, other.no_lists);
+        all(&mut self.rounds, other.rounds);
     }
 }
 
@@ -119,9 +124,18 @@ pub(super) struct Records<'a> {
 /// Field names of a record, and where they go: most often the same as of the record before.
 #[derive(Default)]
 struct Shape {
+    has_pk: bool,
     names: Vec<String>,
     /// With the place of the value in a row, where it is wanted.
     places: Vec<(Place, Option<usize>)>,
+    /// Whether a field before gives the same column.
+    again: Vec<bool>,
+}
+
+/// Where the element of a list stands.
+struct Spot {
+    offset: u64,
+    pointer: String,
 }
 
 /// Decodes records of one piece.
@@ -132,6 +146,8 @@ struct Decoding<'r, 'a> {
     shape: Shape,
     /// Which values of the row at hand are there. Kept for its allocation.
     filled: Vec<bool>,
+    /// Where the rows of lists stand: only for who asks.
+    spots: Option<Vec<Spot>>,
     noticed: Noticed,
     /// Whether what is noticed counts: a record is noticed when it is first read.
     notices: bool,
@@ -175,15 +191,31 @@ impl<'a> Records<'a> {
         self.pieces.len()
     }
 
+    /// How many records belong to labels of which this holds, and to the relation that each goes into.
+    pub(super) fn count(&self, wanted: impl Fn(&str, Option<RelationId>) -> bool) -> u64 {
+        let into = |label: LabelId| match self.mapping.target(label) {
+            LabelTarget::Relation(relation) => Some(*relation),
+            LabelTarget::Ignored | LabelTarget::Unknown { .. } => None,
+        };
+        let runs = self.export.index.runs.iter();
+        runs.filter(|run| wanted(self.export.index.label(run.label), into(run.label))).map(|run| run.records).sum()
+    }
+
+    /// Relations of the export whose records have not been read.
+    pub(super) fn unread(&self) -> Vec<RelationId> {
+        let mut unread: Vec<RelationId> =
+            self.pieces.keys().filter(|relation| !self.seen.contains(relation)).copied().collect();
+        unread.sort_unstable();
+        unread
+    }
+
     pub(super) fn noticed(&self) -> std::sync::MutexGuard<'_, Noticed> {
         self.noticed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds out which rows natural keys name, where the export may hold such.
+    /// Finds out which rows natural keys name.
     pub(super) fn learn_natural_keys(&mut self) -> Result<(), Trouble> {
-        if self.export.is_django() {
-            self.naturals = Naturals::learn(self)?;
-        }
+        self.naturals = Naturals::learn(self)?;
         Ok(())
     }
 
@@ -198,8 +230,8 @@ impl<'a> Records<'a> {
     }
 
     fn decoding<'r>(&'r self, relation: RelationId, columns: &'r [usize], notices: bool) -> Decoding<'r, 'a> {
-        let (shape, filled, noticed) = (Shape::default(), Vec::new(), Noticed::default());
-        Decoding { records: self, relation, columns, shape, filled, noticed, notices }
+        let (shape, filled, spots, noticed) = (Shape::default(), Vec::new(), None, Noticed::default());
+        Decoding { records: self, relation, columns, shape, filled, spots, noticed, notices }
     }
 
     /// Reads the rows of a piece.
@@ -212,7 +244,7 @@ impl<'a> Records<'a> {
     ) -> Result<(Batch, Noticed), Trouble> {
         let values = Vec::with_capacity(piece.run.records as usize * columns.len());
         let mut batch = Batch { values, ..Batch::default() };
-        let mut decoding = self.decoding(relation, columns, notices && piece.list.is_none());
+        let mut decoding = self.decoding(relation, columns, notices);
         let mut reader = self.export.source.records(&piece.run);
         let mut kept = Fields::default();
         while let Some(record) = reader.next() {
@@ -226,7 +258,7 @@ impl<'a> Records<'a> {
     }
 
     /// One value; what does not fit its column comes as near as it can, with why it does not.
-    pub(super) fn value(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> (Value, Option<String>) {
+    pub(super) fn value(&self, json: &RawJson<'_>, relation: RelationId, column: usize) -> (Value, Option<Odd>) {
         self.value_by(&self.naturals, json, relation, column)
     }
 
@@ -237,14 +269,15 @@ impl<'a> Records<'a> {
         json: &RawJson<'_>,
         relation: RelationId,
         column: usize,
-    ) -> (Value, Option<String>) {
+    ) -> (Value, Option<Odd>) {
         let definition = &self.catalog.relation(relation).columns[column];
         if json.kind() == JsonKind::Array
             && !holds_lists(definition)
-            && let Some((target, _)) = single_reference(&self.catalog, relation, column)
+            && let Some(target) = single_reference(&self.catalog, relation, column)
         {
             return naturals.find(self, json, target);
         }
+        let unfit = |why: String, json: &RawJson<'_>| (as_it_is(json), Some(Odd::Unfit(why)));
         let changed;
         let mut json = *json;
         if let Some(recipe) = self.reader.recipe(relation, column) {
@@ -258,32 +291,65 @@ impl<'a> Records<'a> {
                     changed = text;
                     match RawJson::parse(&changed, usize::MAX) {
                         Ok(parsed) => json = parsed,
-                        Err(error) => return (as_it_is(&json), Some(error.to_string())),
+                        Err(error) => return unfit(error.to_string(), &json),
                     }
                 }
-                Err(unfit) => return (as_it_is(&json), Some(unfit.why)),
+                Err(wrong) => return unfit(wrong.why, &json),
             }
         }
         match self.reader.value(&json, relation, column) {
             Ok(value) => (value, None),
-            Err(unfit) => (as_it_is(&json), Some(unfit.why)),
+            Err(wrong) => unfit(wrong.why, &json),
         }
     }
 
+    /// The value that a record itself gives a column, by the natural keys that are known so far.
+    pub(super) fn given(
+        &self,
+        naturals: &Naturals,
+        fields: &Fields<'_>,
+        relation: RelationId,
+        column: usize,
+    ) -> Option<(Value, Option<Odd>)> {
+        let is_it = |name: &str| matches!(self.mapping.field(&self.catalog, relation, name), FieldTarget::Column(found) if found == column);
+        let field = fields.fields.iter().rev().find(|(name, _)| is_it(name));
+        if let Some((_, json)) = field {
+            return Some(self.value_by(naturals, json, relation, column));
+        }
+        if let Some(pk) = &fields.pk
+            && let Some(found) = self.pk(naturals, pk, relation, column)
+        {
+            return Some(found);
+        }
+        let recipe = self.reader.recipe(relation, column)?;
+        recipe.set.as_ref().or(recipe.default.as_ref()).map(|value| (value.clone(), None))
+    }
+
     /// The value of a Django record's `pk` for a column of the primary key.
-    fn pk(&self, pk: &RawJson<'_>, relation: RelationId, column: usize) -> Option<(Value, Option<String>)> {
+    fn pk(
+        &self,
+        naturals: &Naturals,
+        pk: &RawJson<'_>,
+        relation: RelationId,
+        column: usize,
+    ) -> Option<(Value, Option<Odd>)> {
         let definition = self.catalog.relation(relation);
         let name = &definition.columns[column].name;
         let position = definition.primary_key_columns().iter().position(|key| key == name)?;
         if definition.primary_key_columns().len() == 1 {
-            return Some(self.value(pk, relation, column));
+            return Some(self.value_by(naturals, pk, relation, column));
         }
-        pk.elements().nth(position).map(|element| self.value(&element, relation, column))
+        pk.elements().nth(position).map(|element| self.value_by(naturals, &element, relation, column))
     }
 }
 
+/// Whether a database fills a column in where a record leaves it out.
+pub(super) fn is_filled_in(column: &Column) -> bool {
+    column.default.is_some() || column.generated.is_some() || column.is_numbered()
+}
+
 /// Whether a list is a value of this column, and no natural key.
-fn holds_lists(column: &Column) -> bool {
+pub(super) fn holds_lists(column: &Column) -> bool {
     matches!(
         column.data_type.kind,
         TypeKind::Json | TypeKind::Array { .. } | TypeKind::Other | TypeKind::Dynamic | TypeKind::Set { .. }
@@ -337,15 +403,17 @@ impl Decoding<'_, '_> {
     ) -> Result<(), Trouble> {
         match &piece.list {
             None => self.record(record, fields, batch),
-            Some(list) => self.list(record, fields, piece.of, list, batch),
+            Some(list) => self.elements(record, fields, piece.of, list, batch),
         }
     }
 
     /// A record as a row.
     fn record(&mut self, record: &Record<'_>, fields: &Fields<'_>, batch: &mut Batch) -> Result<(), Trouble> {
-        let same = self.shape.names.len() == fields.fields.len()
+        let same = self.shape.has_pk == fields.pk.is_some()
+            && self.shape.names.len() == fields.fields.len()
             && self.shape.names.iter().zip(&fields.fields).all(|(known, (name, _))| known == name);
         if !same {
+            self.shape.has_pk = fields.pk.is_some();
             self.shape.names = fields.fields.iter().map(|(name, _)| name.to_string()).collect();
             let place = |name: &String| {
                 let place = Place::from(&self.records.mapping.field(&self.records.catalog, self.relation, name));
@@ -353,6 +421,14 @@ impl Decoding<'_, '_> {
                 (place, slot)
             };
             self.shape.places = self.shape.names.iter().map(place).collect();
+            let mut given: HashSet<usize> = HashSet::new();
+            let definition = self.records.catalog.relation(self.relation);
+            if let ([only], Some(_)) = (definition.primary_key_columns(), &fields.pk) {
+                given.extend(definition.column(only).map(|(column, _)| column));
+            }
+            let again =
+                |(place, _): &(Place, Option<usize>)| matches!(place, Place::Column(column) if !given.insert(*column));
+            self.shape.again = self.shape.places.iter().map(again).collect();
         }
         let (number, begin) = (batch.rows, batch.values.len());
         batch.rows += 1;
@@ -362,36 +438,43 @@ impl Decoding<'_, '_> {
         self.filled.clear();
         self.filled.resize(self.columns.len(), false);
         let filled = &mut self.filled;
-        let mut keep = |slot: usize, (value, unfit): (Value, Option<String>)| {
+        let mut keep = |slot: usize, (value, said): (Value, Option<Odd>)| {
             row[slot] = value;
             filled[slot] = true;
-            if let Some(why) = unfit {
-                odd.insert((number, slot), Odd::Unfit(why));
-            }
+            match said {
+                Some(said) => odd.insert((number, slot), said),
+                // What an earlier field of the record had there is no more.
+                None => odd.remove(&(number, slot)),
+            };
         };
         let definition = self.records.catalog.relation(self.relation);
         if let Some(pk) = &fields.pk {
             for (slot, column) in self.columns.iter().enumerate() {
-                if let Some(found) = self.records.pk(pk, self.relation, *column) {
+                if let Some(found) = self.records.pk(&self.records.naturals, pk, self.relation, *column) {
                     keep(slot, found);
                 }
             }
         }
-        for ((name, json), (place, slot)) in fields.fields.iter().zip(&self.shape.places) {
+        for (((name, json), (place, slot)), again) in
+            fields.fields.iter().zip(&self.shape.places).zip(&self.shape.again)
+        {
             match place {
                 Place::Column(column) => {
                     if let Some(slot) = slot {
                         keep(*slot, self.records.value(json, self.relation, *column));
                     }
+                    let seen =
+                        || Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
+                    if self.notices && *again {
+                        Noticed::add(&mut self.noticed.twice, (self.relation, *column), seen());
+                    }
                     if self.notices && rounds(json) {
-                        let seen =
-                            Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
-                        Noticed::add(&mut self.noticed.rounds, (self.relation, *column), seen);
+                        Noticed::add(&mut self.noticed.rounds, (self.relation, *column), seen());
                     }
                 }
                 Place::Unknown if self.notices => {
                     let seen = Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
-                    Noticed::add(&mut self.noticed.unknown, (record.label, name.to_string()), seen);
+                    Noticed::add(&mut self.noticed.unknown, (self.relation, name.to_string()), seen);
                 }
                 Place::Elsewhere | Place::Unknown => {}
             }
@@ -405,11 +488,10 @@ impl Decoding<'_, '_> {
                 continue;
             }
             let is_key = definition.primary_key_columns() == [known.name.clone()];
-            if is_key && let Some(name) = self.records.naturals.own_name(self.records, record, self.relation)? {
+            if is_key && let Some(name) = self.records.naturals.own_name(self.records, fields, self.relation) {
                 // Without an id, a row is what its natural key calls it.
                 row[slot] = name;
-            } else if known.is_optional() {
-                // A database would fill it in, with NULL or something else.
+            } else if is_filled_in(known) {
                 odd.insert((number, slot), Odd::Absent);
             }
         }
@@ -417,28 +499,31 @@ impl Decoding<'_, '_> {
     }
 
     /// The elements of a record's list as rows of the join table.
-    fn list(
-        &self,
+    fn elements(
+        &mut self,
         record: &Record<'_>,
         fields: &Fields<'_>,
         of: RelationId,
         list: &JoinField,
         batch: &mut Batch,
     ) -> Result<(), Trouble> {
-        let is_it = |name: &str| matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Join(found) if found == *list);
-        let Some((_, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return Ok(()) };
-        let own = if let Some(pk) = &fields.pk {
-            self.records.pk(pk, of, list.source_referenced).map(|(value, _)| value)
-        } else {
-            let field = fields.fields.iter().find(|(name, _)| {
-                matches!(self.records.mapping.field(&self.records.catalog, of, name), FieldTarget::Column(column) if column == list.source_referenced)
-            });
-            match field {
-                Some((_, json)) => Some(self.records.value(json, of, list.source_referenced).0),
-                None => self.records.naturals.own_name(self.records, record, of)?,
+        let records = self.records;
+        let is_it = |name: &str| matches!(records.mapping.field(&records.catalog, of, name), FieldTarget::Join(found) if found == *list);
+        let Some((name, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return Ok(()) };
+        if json.kind() != JsonKind::Array {
+            if self.notices {
+                let seen = Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
+                Noticed::add(&mut self.noticed.no_lists, (of, name.to_string()), seen);
             }
-        };
-        for element in json.elements() {
+            return Ok(());
+        }
+        let own = records.given(&records.naturals, fields, of, list.source_referenced).map(|(value, _)| value);
+        let own = own.or_else(|| records.naturals.own_name(records, fields, of));
+        for (at, element) in json.elements().enumerate() {
+            if let Some(spots) = &mut self.spots {
+                let field = records.export.source.pointer(record.label, record.ordinal, Some(name));
+                spots.push(Spot { offset: element.offset(), pointer: format!("{field}/{at}") });
+            }
             let (number, begin) = (batch.rows, batch.values.len());
             batch.rows += 1;
             batch.values.resize(begin + self.columns.len(), Value::Null);
@@ -447,10 +532,10 @@ impl Decoding<'_, '_> {
                 if *column == list.source_column {
                     row[slot] = own.clone().unwrap_or(Value::Null);
                 } else if *column == list.target_column {
-                    let (value, unfit) = self.records.value(&element, list.join, *column);
+                    let (value, said) = records.value(&element, list.join, *column);
                     row[slot] = value;
-                    if let Some(why) = unfit {
-                        batch.odd.insert((number, slot), Odd::Unfit(why));
+                    if let Some(said) = said {
+                        batch.odd.insert((number, slot), said);
                     }
                 } else {
                     batch.odd.insert((number, slot), Odd::Absent);
@@ -494,9 +579,10 @@ impl RowSource for Records<'_> {
             // How many rows lists make only shows when they are read.
             let lists: Vec<&Piece> = window.iter().filter(|piece| piece.list.is_some()).collect();
             let read: Vec<Result<_, Trouble>> =
-                lists.par_iter().map(|piece| self.read(piece, feed.relation, &feed.columns, false)).collect();
+                lists.par_iter().map(|piece| self.read(piece, feed.relation, &feed.columns, notices)).collect();
             for read in read {
-                let (mut batch, _) = read?;
+                let (mut batch, noticed) = read?;
+                self.noticed().merge(noticed);
                 batch.first = first;
                 first += batch.rows as u64;
                 absorb(look(&batch))?;
@@ -532,12 +618,14 @@ impl RowSource for Records<'_> {
             }
             // Each row's record, too: that is where it stands.
             let mut decoding = self.decoding(relation, &all, false);
+            decoding.spots = piece.list.is_some().then(Vec::new);
             let mut reader = self.export.source.records(&piece.run);
             while let Some(record) = reader.next() {
                 let record = record?;
                 let mut batch = Batch::default();
                 decoding.piece(piece, &record, &record.fields()?, &mut batch)?;
-                for row in batch.rows() {
+                let spots = decoding.spots.as_mut().map(std::mem::take).unwrap_or_default();
+                for (number, row) in batch.rows().enumerate() {
                     while wanted.next_if(|wanted| *wanted == first).is_some() {
                         let value = |column: &usize| all.iter().position(|at| at == column).map(|slot| &row[slot]);
                         let named: IndexMap<String, Option<String>> = key
@@ -545,8 +633,11 @@ impl RowSource for Records<'_> {
                             .filter_map(|column| Some((column, value(column).filter(|value| !value.is_null())?)))
                             .map(|(column, value)| (definition.columns[*column].name.clone(), text(value)))
                             .collect();
-                        let place =
-                            self.export.source.place(record.ordinal, record.label, record.offset, String::new()).ok();
+                        let (offset, pointer) = match spots.get(number) {
+                            Some(spot) => (spot.offset, spot.pointer.clone()),
+                            None => (record.offset, String::new()),
+                        };
+                        let place = self.export.source.place(record.ordinal, record.label, offset, pointer).ok();
                         found.push(Named { key: named, values: row[..columns.len()].to_vec(), place });
                     }
                     first += 1;

@@ -10,6 +10,7 @@ mod polymorphic;
 mod references;
 mod schema;
 pub(crate) mod settings;
+mod stated;
 pub mod test;
 mod trust;
 mod unique;
@@ -130,11 +131,16 @@ pub struct Check {
 impl Check {
     /// A check of the schema's own promises.
     pub(crate) fn of(id: String, kind: CheckKind, relation: &Relation, columns: &[String], test: Test) -> Self {
+        Self { columns: columns.to_vec(), ..Self::about(id, kind, relation.name.clone(), test) }
+    }
+
+    /// As [`Self::of`], of a relation that may not be in the catalog.
+    pub(crate) fn about(id: String, kind: CheckKind, relation: RelationName, test: Test) -> Self {
         Self {
             id,
             kind,
-            relation: relation.name.clone(),
-            columns: columns.to_vec(),
+            relation,
+            columns: Vec::new(),
             severity: Severity::Error,
             threshold: None,
             owner: None,
@@ -291,7 +297,7 @@ fn of_table(planning: &Planning<'_>, table: Table<'_>) -> (Vec<Check>, Vec<Confi
 }
 
 /// Two unnamed constraints may look alike: the later ones get `#2`, `#3` ... in the catalog's order, which is stable.
-fn make_ids_unique(checks: &mut [Check]) {
+pub(crate) fn make_ids_unique(checks: &mut [Check]) {
     let mut seen: HashMap<String, usize> = HashMap::new();
     for check in checks {
         let times = seen.entry(check.id.clone()).or_default();

@@ -6,6 +6,7 @@ use relink_model::{Column, Enforcement, ForeignKey, MatchKind, Relation, Relatio
 
 use super::names::{level, part};
 use super::references::{dead_check, live_filter, refers_to_columns};
+use super::stated;
 use super::test::{
     ColumnTest, ExpressionTest, Judge, Matching, ReferenceTest, RowTest, SchemaKey, StoredAs, StoredTest, Test,
     UniqueTest,
@@ -229,7 +230,7 @@ fn indirect(
 ) -> UniqueTest {
     let names = super::names::Names::new(planning, id, "", "");
     let expression = |text: &String| {
-        let parsed = relink_rules::of_sql(text)?;
+        let parsed = stated::read(planning, relation, text)?;
         names.part(&parsed, "").ok()
     };
     let parts: Option<Vec<_>> = if let Some(expressions) = &unique.expressions {
@@ -239,7 +240,7 @@ fn indirect(
         unique.columns.iter().map(column).collect()
     };
     let filter = unique.predicate.as_ref().map(|text| {
-        let parsed = relink_rules::of_sql(text)?;
+        let parsed = stated::read(planning, relation, text)?;
         names.condition(&parsed, "").ok()
     });
     UniqueTest {
@@ -272,9 +273,9 @@ fn not_null(id: RelationId, relation: &Relation, index: usize, column: &Column) 
 fn expressions(planning: &Planning<'_>, id: RelationId, relation: &Relation, checks: &mut Vec<Check>) {
     let names = super::names::Names::new(planning, id, "", "");
     for constraint in relation.checks.iter().filter(|constraint| !trusted(planning, constraint.enforcement)) {
-        let condition =
-            relink_rules::of_sql(&constraint.expression).and_then(|parsed| names.condition(&parsed, "").ok());
-        let condition = condition.map(|bound| RowTest::of(id, Judge::Condition(bound)));
+        let parsed = stated::read(planning, relation, &constraint.expression);
+        let condition = parsed.and_then(|parsed| names.condition(&parsed, "").ok());
+        let condition = condition.map(|bound| RowTest::of(id, Judge::Check(bound)));
         let columns = mentioned(relation, &constraint.expression);
         let name = constraint.name.as_ref().map_or_else(
             || format!("{}({})", relation.name, one_line(&constraint.expression)),

@@ -6,19 +6,13 @@ use relink_rules::decimal;
 use super::Check;
 use crate::report::Threshold;
 
+/// What the ids of checks begin with that only reading an export brings to light: nobody can say beforehand which there are.
+const LATE: &str = "complete:";
+
 /// Applies `[severity]` and those entries of `[[check]]` that are no rules of their own.
 pub(super) fn apply(config: &Config, checks: &mut Vec<Check>) -> Result<(), Vec<ConfigError>> {
     let mut errors = Vec::new();
-    let mut off = Vec::new();
-    for check in checks.iter_mut() {
-        let fitting = config.severity.iter().filter(|(pattern, _)| fits(pattern, &check.id));
-        if let Some((_, severity)) = fitting.max_by_key(|(pattern, _)| pattern.len()) {
-            match severity.severity() {
-                Some(severity) => check.severity = severity,
-                None => off.push(check.id.clone()),
-            }
-        }
-    }
+    let mut off = grade(config, checks);
     for (at, entry) in config.check.iter().enumerate().filter(|(_, entry)| entry.kind.is_none()) {
         let Some(id) = &entry.id else {
             errors.push(mistake(
@@ -30,7 +24,7 @@ pub(super) fn apply(config: &Config, checks: &mut Vec<Check>) -> Result<(), Vec<
             continue;
         };
         let Some(check) = checks.iter_mut().find(|check| check.id == *id) else {
-            if !entry.if_exists {
+            if !entry.if_exists && !id.starts_with(LATE) {
                 let nearest = relink_model::suggest::nearest(id, checks.iter().map(|check| check.id.as_str()));
                 let hint = relink_model::config::suggestion(nearest);
                 errors.push(mistake(
@@ -48,6 +42,33 @@ pub(super) fn apply(config: &Config, checks: &mut Vec<Check>) -> Result<(), Vec<
     }
     checks.retain(|check| !off.contains(&check.id));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// As [`apply`], to checks that come to light only while an export is read. What concerns others has been applied to those.
+pub(crate) fn apply_late(config: &Config, checks: &mut Vec<Check>) -> Result<(), Vec<ConfigError>> {
+    let mut off = grade(config, checks);
+    for (at, entry) in config.check.iter().enumerate().filter(|(_, entry)| entry.kind.is_none()) {
+        if let Some(check) = checks.iter_mut().find(|check| entry.id.as_ref() == Some(&check.id)) {
+            refine(check, at, entry, &mut off).map_err(|error| vec![error])?;
+        }
+    }
+    checks.retain(|check| !off.contains(&check.id));
+    Ok(())
+}
+
+/// Gives checks the severity that `[severity]` says, and gives back the ids of those that it turns off.
+fn grade(config: &Config, checks: &mut [Check]) -> Vec<String> {
+    let mut off = Vec::new();
+    for check in checks {
+        let fitting = config.severity.iter().filter(|(pattern, _)| fits(pattern, &check.id));
+        if let Some((_, severity)) = fitting.max_by_key(|(pattern, _)| pattern.len()) {
+            match severity.severity() {
+                Some(severity) => check.severity = severity,
+                None => off.push(check.id.clone()),
+            }
+        }
+    }
+    off
 }
 
 /// Gives a check what an entry of `[[check]]` says of it.

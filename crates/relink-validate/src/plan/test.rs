@@ -74,6 +74,8 @@ pub struct RowTest {
 pub enum Judge {
     /// It meets a condition.
     Condition(Bound),
+    /// It does not break a condition of the schema's own. What is not of its column's type leaves that open, and is a finding of its own.
+    Check(Bound),
     /// A date does not lie after now, or, if `future`, before.
     Moment {
         /// The column.
@@ -112,7 +114,9 @@ impl RowTest {
     /// The columns that it reads.
     pub(crate) fn columns(&self) -> Vec<usize> {
         let mut columns = match &self.judge {
-            Judge::Condition(bound) => bound.columns().into_iter().map(|(column, _)| column).collect(),
+            Judge::Condition(bound) | Judge::Check(bound) => {
+                bound.columns().into_iter().map(|(column, _)| column).collect()
+            }
             Judge::Moment { column, .. } | Judge::Present(column) | Judge::Stored(column, _) => vec![*column],
         };
         columns.extend(self.filter.iter().flat_map(Bound::columns).map(|(column, _)| column));

@@ -73,6 +73,12 @@ fn mistake(planning: &Planning<'_>, relation: &Relation, key: &ForeignKey) -> Op
         return Some(format!("the foreign key references {}, a relation that does not exist", key.referenced));
     };
     let referenced = planning.catalog.relation(id);
+    if key.referenced_columns.is_empty() {
+        return Some(format!(
+            "the foreign key names no column of {}, which has no primary key: its rows cannot be judged",
+            key.referenced
+        ));
+    }
     let target = format!("{}({})", key.referenced, key.referenced_columns.join(", "));
     if !refers_to_columns(key, referenced) {
         return Some(format!(

@@ -82,13 +82,37 @@ pub(crate) async fn judge_export(json: &str, catalog: Catalog, config: &str, opt
     judge_file(&path, catalog, config, options).await
 }
 
+/// Makes some of the checks of an export only.
+pub(crate) async fn judge_some(
+    json: &str,
+    catalog: Catalog,
+    wanted: &dyn Fn(&Check) -> bool,
+    options: &Options,
+) -> Report {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("export.json");
+    std::fs::write(&path, json).expect("it is written");
+    judge_file_by(&path, catalog, "", wanted, options).await.report
+}
+
 /// Validates the file of an export.
-pub(crate) async fn judge_file(path: &Path, mut catalog: Catalog, config: &str, options: &Options) -> Judged {
+pub(crate) async fn judge_file(path: &Path, catalog: Catalog, config: &str, options: &Options) -> Judged {
+    judge_file_by(path, catalog, config, &|_| true, options).await
+}
+
+async fn judge_file_by(
+    path: &Path,
+    mut catalog: Catalog,
+    config: &str,
+    wanted: &dyn Fn(&Check) -> bool,
+    options: &Options,
+) -> Judged {
     let source = Source::open(path, &OpenOptions::default()).expect("opens");
     let index = source.index(&mut |_| {}).expect("it is sound");
     let config: Config = toml::from_str(config).expect("a configuration");
     config.add_virtual_references(&mut catalog).expect("the references resolve");
-    let checks = plan_export(&catalog, &config).expect("plans");
+    let mut checks = plan_export(&catalog, &config).expect("plans");
+    checks.retain(wanted);
     let timezone = config.run.timezone.clone();
     let options = Options { timezone, ..options.clone() };
     let export = Export { source: &source, index: &index, schema: "the test's" };
