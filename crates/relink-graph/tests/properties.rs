@@ -163,7 +163,7 @@ proptest! {
         turned in any::<bool>(),
     ) {
         let sorted = catalog(schema);
-        let mut other = Catalog { server: ServerInfo::default(), relations: shuffled };
+        let mut other = Catalog { relations: shuffled, ..Catalog::default() };
         for relation in &mut other.relations {
             if turned {
                 relation.foreign_keys.reverse();

@@ -23,7 +23,7 @@ use relink_model::config::{Config, InferConfig, SeverityConfig, TableConfig};
 use relink_model::{Catalog, Relation, RelationId, RelationName, Severity};
 
 pub use self::found::{Guessed, GuessedRule, Inference};
-use crate::plan::{Check, CheckKind, Planning, guessed, settings};
+use crate::plan::{Check, CheckKind, Planning, fits, guessed};
 
 /// Points for a name that says exactly what is meant, out of 100.
 const NAME: u8 = 40;
@@ -199,7 +199,7 @@ impl<'a> Guessing<'a> {
     fn severity(&self, family: Family, id: &str) -> Option<Severity> {
         let config = self.planning.config;
         let of_family = family.severity(&config.infer)?;
-        let fitting = config.severity.iter().filter(|(pattern, _)| settings::fits(pattern, id));
+        let fitting = config.severity.iter().filter(|(pattern, _)| fits(pattern, id));
         match fitting.max_by_key(|(pattern, _)| pattern.len()) {
             Some((_, SeverityConfig::Off)) => None,
             Some((pattern, severity)) if pattern == id => severity.severity(),
@@ -209,9 +209,8 @@ impl<'a> Guessing<'a> {
 
     /// Whether nothing is to be guessed about a column.
     fn ignores(&self, relation: &RelationName, column: &str) -> bool {
-        let names = [format!("{relation}.{column}"), format!("{}.{column}", relation.name)];
         let patterns = &self.planning.config.infer.ignore;
-        patterns.iter().any(|pattern| names.iter().any(|name| settings::fits(pattern, name)))
+        patterns.iter().any(|pattern| self.catalog().means_column(pattern, relation, column))
     }
 
     /// What is checked of a relation anyway.

@@ -2,7 +2,9 @@
 
 use relink_model::config::{CheckConfig, ConfigError, NoLines, NullLeft, Rounding, RuleKind, SqlText};
 use relink_model::{Column, Relation, RelationId, TypeKind};
-use relink_rules::expression::{AmountBy, Bound, Path, Sum, Tolerance, parse_amount_by, parse_sum, parse_tolerance};
+use relink_rules::expression::{
+    AmountBy, Bound, Path, Sum, Tolerance, parse_amount_by, parse_sum, parse_tolerance, path_of,
+};
 use relink_rules::{Part, decimal};
 
 use super::groups::{TotalRule, columns_of, key_parts, total_check};
@@ -73,9 +75,10 @@ impl<'a> Entry<'a> {
     }
 
     fn table(&self, key: &str, name: &str) -> Result<RelationId, Stop> {
-        self.planning.catalog.find(name).ok_or_else(|| {
-            self.wrong(key, name, Mistake::Unknown(super::names::unknown_table(self.planning.catalog, name)))
-        })
+        self.planning
+            .catalog
+            .find(name)
+            .ok_or_else(|| self.wrong(key, name, Mistake::Unknown(ConfigError::no_table(self.planning.catalog, name))))
     }
 
     fn on(&self) -> Result<Names<'a>, Stop> {
@@ -169,12 +172,12 @@ impl<'a> Entry<'a> {
         let left = self.want("left", entry.left.as_ref())?;
         let right = self.want("right", entry.right.as_ref())?;
         let by = entry.by.as_ref().ok_or_else(|| self.stop("by", "it is missing, and this kind of rule needs it"))?;
-        let by: Vec<Path> = by.all().iter().map(|path| path.split('.').map(str::to_owned).collect()).collect();
+        let by: Vec<Path> = by.all().iter().map(|path| path_of(path)).collect();
         let sum: Sum = parse_sum(right).map_err(|error| self.wrong("right", right, error.into()))?;
         let text = format!("{left} = {right}");
         let rule = TotalRule {
             text: &text,
-            column: left.split('.').map(str::to_owned).collect(),
+            column: path_of(left),
             sum,
             by,
             filter: None,

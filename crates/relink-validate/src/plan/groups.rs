@@ -6,6 +6,7 @@ use relink_model::{Column, Relation, RelationId, TypeKind};
 use relink_rules::Part;
 use relink_rules::expression::{
     Bound, BoundNode, Expression, Function, Kind, Path, Sum, Tolerance, Total, parse_bounds, parse_fresh, parse_spans,
+    paths_of,
 };
 
 use super::names::{Mistake, Names, level, part};
@@ -275,11 +276,10 @@ pub(super) fn columns_of<'b>(relation: &Relation, bounds: impl Iterator<Item = &
 
 pub(super) fn acyclic(names: Names<'_>, text: &str) -> Result<Check, Mistake> {
     let relation = names.relation();
-    let columns: Vec<String> =
-        text.trim_matches(['(', ')', ' ']).split(',').map(|name| name.trim().to_owned()).collect();
-    let mut parent = Vec::new();
-    for name in &columns {
-        let (index, column) = names.named(name)?;
+    let (mut columns, mut parent) = (Vec::new(), Vec::new());
+    for path in paths_of(text) {
+        let (index, column) = names.column(&path)?;
+        columns.push(column.name.clone());
         parent.push(part(index, column, false));
     }
     let own_key = relation
