@@ -48,7 +48,7 @@ pub struct Key {
     pub filter: Option<Expression>,
 }
 
-/// `room_id, floor: starts_at..ends_at`
+/// `room_id, floor: starts_at..ends_at where cancelled = false`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spans {
     /// What makes a group; all rows are one where it is empty.
@@ -57,6 +57,8 @@ pub struct Spans {
     pub start: Expression,
     /// The one after the last.
     pub end: Expression,
+    /// Which rows are concerned.
+    pub filter: Option<Expression>,
 }
 
 /// `sum(movements.quantity * sign(movements.direction)) by movements.product_id`, `products.stock by products.id`
@@ -93,7 +95,7 @@ pub fn parse_key(text: &str) -> Result<Key, SyntaxError> {
 
 /// Parses spans.
 pub fn parse_spans(text: &str) -> Result<Spans, SyntaxError> {
-    parsed(text, spans, "the end")
+    parsed(text, spans, "\"where\", or the end")
 }
 
 /// Parses an amount and its key.
@@ -275,7 +277,7 @@ fn spans(input: &mut Input<'_>) -> Parsed<Spans> {
         }
     };
     symbol("..")(input)?;
-    Ok(Spans { per, start, end: amount(input)? })
+    Ok(Spans { per, start, end: amount(input)?, filter: filter(input)? })
 }
 
 fn amount_by(input: &mut Input<'_>) -> Parsed<AmountBy> {
@@ -413,6 +415,8 @@ mod tests {
         let spans = parse_spans("room_id, floor: starts_at..ends_at").expect("parses");
         assert_eq!(spans.per.len(), 2);
         assert!(parse_spans("starts_at .. ends_at").expect("parses").per.is_empty());
+        assert!(parse_spans("a..b where c = 1").expect("parses").filter.is_some());
+        assert!(parse_spans("a..b").expect("parses").filter.is_none());
         assert_eq!(parse_bounds(">= 1000"), Ok(Bounds { least: Some(1000), most: None }));
         assert_eq!(parse_bounds("between 1 and 2"), Ok(Bounds { least: Some(1), most: Some(2) }));
         assert_eq!(parse_bounds("< 5"), Ok(Bounds { least: None, most: Some(4) }));
