@@ -9,6 +9,7 @@
 mod duplicates;
 mod found;
 mod judge;
+mod polymorphic;
 mod references;
 #[cfg(test)]
 mod tests;
@@ -134,9 +135,11 @@ pub fn infer(catalog: &Catalog, config: &Config, dialect: Option<&dyn Dialect>, 
     let planned: HashSet<&str> = checks.iter().map(|check| check.id.as_str()).collect();
     let mut guessed: HashSet<String> = HashSet::new();
     let mut references = references::guess(&guessing);
+    let mapping = crate::plan::polymorphic::mapping(&guessing.planning).filter(|_| guessing.wants(Family::Refs));
     let mut candidates: Vec<Candidate> = Vec::new();
     for (id, relation) in catalog.iter() {
         candidates.extend(references.found.remove(&id).unwrap_or_default());
+        candidates.extend(mapping.iter().flat_map(|mapping| polymorphic::guess(&guessing, mapping, id, relation)));
         candidates.extend(values::guess(&guessing, id, relation));
         candidates.extend(duplicates::guess(&guessing, id, relation, &references));
         candidates.extend(totals::guess(&guessing, id, relation, &references));

@@ -36,6 +36,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 pub(crate) use self::{
     log::Memory,
     named::{columns_shown, sample_of},
+    polymorphic::NO_ROW,
     sums::{DIFFERS, MISSING, NO_NUMBER, null_lines_note, written},
 };
 use crate::plan::test::Test;

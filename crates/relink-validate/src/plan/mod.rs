@@ -6,7 +6,7 @@ mod groups;
 pub(crate) mod guessed;
 mod mentioned;
 mod names;
-mod polymorphic;
+pub(crate) mod polymorphic;
 mod references;
 mod schema;
 pub(crate) mod settings;

@@ -15,8 +15,15 @@ use super::{Check, CheckKind, Planning, columns_id, mentioned};
 pub(super) fn plan(planning: &Planning<'_>, id: RelationId, relation: &Relation, checks: &mut Vec<Check>) {
     references(planning, id, relation, checks);
     keys(planning, id, relation, checks);
-    for (index, column) in relation.columns.iter().enumerate().filter(|(_, column)| !column.nullable) {
-        checks.push(not_null(id, relation, index, column));
+    for (index, column) in relation.columns.iter().enumerate() {
+        if !column.nullable {
+            let what = format!("{} is NULL although the schema forbids it", column.name);
+            checks.push(not_null(id, relation, index, what));
+        } else if relation.primary_key_columns().contains(&column.name) && !column.is_numbered() {
+            // A primary key promises it, and SQLite lets it pass.
+            let what = format!("{} is NULL although it is of the primary key: nothing names this row", column.name);
+            checks.push(not_null(id, relation, index, what));
+        }
     }
     expressions(planning, id, relation, checks);
     for (index, column) in relation.columns.iter().enumerate() {
@@ -278,12 +285,13 @@ fn concerned(relation: &Relation, unique: &UniqueKey) -> Vec<String> {
     mentioned(relation, &texts.join(" "))
 }
 
-fn not_null(id: RelationId, relation: &Relation, index: usize, column: &Column) -> Check {
+fn not_null(id: RelationId, relation: &Relation, index: usize, message: String) -> Check {
+    let column = &relation.columns[index];
     let test = Test::NotNull(ColumnTest { relation: id, column: index });
     let columns = [column.name.clone()];
     let name = format!("not_null:{}.{}", relation.name, column.name);
     let mut check = Check::of(name, CheckKind::NotNull, relation, &columns, test);
-    check.message = format!("{} is NULL although the schema forbids it", column.name);
+    check.message = message;
     check.help = Some(format!("give {} a value in these rows", column.name));
     check
 }
