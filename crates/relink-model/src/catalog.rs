@@ -33,19 +33,32 @@ pub struct ServerInfo {
 pub struct Catalog {
     /// Which server it was read from.
     pub server: ServerInfo,
+    /// The namespace whose relations go without it: PostgreSQL's `public`, MySQL's current database, SQLite's `main`.
+    #[serde(default)]
+    pub default_namespace: Option<String>,
     /// Sorted by qualified name; [`RelationId`] indexes into it.
     pub relations: Vec<Relation>,
     /// Relations that foreign keys reference and that are there, though the catalog does not tell of them, or not of the referenced columns: they stand in
     /// another database, or the role may not see them (MySQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<RelationName>,
+    /// Views, which are no relations: they are known so that whoever names one can be told. Sorted by qualified name.
+    #[serde(default)]
+    pub views: Vec<RelationName>,
 }
 
 impl Catalog {
     /// A catalog of these relations; sorts them.
     pub fn new(server: ServerInfo, mut relations: Vec<Relation>) -> Self {
         relations.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { server, relations, unseen: Vec::new() }
+        Self { server, default_namespace: None, relations, unseen: Vec::new(), views: Vec::new() }
+    }
+
+    /// With what else there is beside relations.
+    #[must_use]
+    pub fn with_views(self, default_namespace: Option<String>, mut views: Vec<RelationName>) -> Self {
+        views.sort_unstable();
+        Self { default_namespace, views, ..self }
     }
 
     /// The relation of this id.
@@ -64,10 +77,46 @@ impl Catalog {
     }
 
     /// The relation that a user's text names: the whole text as a name in the default namespace, else
-    /// `namespace.name`.
+    /// `namespace.name`, of which the namespace may be the default one.
     pub fn find(&self, text: &str) -> Option<RelationId> {
         self.id(&RelationName::new(text))
-            .or_else(|| text.split_once('.').and_then(|(space, name)| self.id(&RelationName::qualified(space, name))))
+            .or_else(|| text.split_once('.').and_then(|(space, name)| self.within(Some(space), name)))
+    }
+
+    /// The relation of a dotted name, of which the dots in quotes are no dots: `namespace`, `name`.
+    pub fn find_path(&self, path: &[String]) -> Option<RelationId> {
+        match path {
+            [] => None,
+            [name] => self.within(None, name),
+            [namespace, rest @ ..] => self.within(Some(namespace), &rest.join(".")),
+        }
+        .or_else(|| self.find(&path.join(".")))
+    }
+
+    fn within(&self, namespace: Option<&str>, name: &str) -> Option<RelationId> {
+        match namespace {
+            Some(space) if self.default_namespace.as_deref() != Some(space) => {
+                self.id(&RelationName::qualified(space, name))
+            }
+            _ => self.id(&RelationName::new(name)),
+        }
+    }
+
+    /// Whether a user's text names a view.
+    pub fn is_view(&self, text: &str) -> bool {
+        let qualified = |name: &RelationName| match (&name.namespace, &self.default_namespace) {
+            (None, Some(space)) => format!("{space}.{}", name.name) == text,
+            _ => false,
+        };
+        self.views.iter().any(|name| name.to_string() == text || qualified(name))
+    }
+
+    /// Whether a pattern, in which `*` stands for anything, means a column of a relation: `email`, `users.email`, `public.users.email`.
+    pub fn means_column(&self, pattern: &str, relation: &RelationName, column: &str) -> bool {
+        let space = relation.namespace.as_ref().or(self.default_namespace.as_ref());
+        suggest::fits(pattern, column)
+            || suggest::fits(pattern, &format!("{}.{column}", relation.name))
+            || space.is_some_and(|space| suggest::fits(pattern, &format!("{space}.{}.{column}", relation.name)))
     }
 
     /// The one relation whose name equals `text` but for case and separators; `None` if there is none or several.
@@ -462,6 +511,17 @@ impl ForeignKey {
             [column] => format!("{referencing}.{column}"),
             columns => format!("{referencing}.({})", columns.join(", ")),
         }
+    }
+
+    /// Whether two keys say that the same columns name the same columns, in whatever order they are listed.
+    pub fn is_same_reference(&self, other: &Self) -> bool {
+        let pairs = |key: &Self| {
+            let mut pairs: Vec<(String, String)> =
+                key.columns.iter().cloned().zip(key.referenced_columns.iter().cloned()).collect();
+            pairs.sort_unstable();
+            pairs
+        };
+        self.referenced == other.referenced && pairs(self) == pairs(other)
     }
 }
 

@@ -1,4 +1,4 @@
-//! "Did you mean ...?": the nearest of the names that exist.
+//! Names that a user means: the nearest of those that exist ("did you mean ...?"), and those that a pattern fits.
 
 /// The candidate nearest to `name`, if it is near enough to be worth naming: equal but for case and separators,
 /// or within a third of the name's length in edit distance.
@@ -59,6 +59,22 @@ pub fn fold(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Whether a pattern, in which `*` stands for anything, fits a text.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +99,21 @@ mod tests {
     fn folds_the_naming_styles_together() {
         assert_eq!(fold("InvoiceLine"), fold("invoice_line"));
         assert_eq!(fold("Order Details"), fold("order_details"));
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, text, expected) in [
+            ("*", "ref:orders.customer_id", true),
+            ("ref:*", "ref:orders.customer_id", true),
+            ("ref:*.customer_id", "ref:orders.customer_id", true),
+            ("ref:*_id", "ref:orders.customer", false),
+            ("ref:orders.customer_id", "ref:orders.customer_id", true),
+            ("ref:orders", "ref:orders.customer_id", false),
+            ("*a*a", "a", false),
+            ("*a*a", "baca", true),
+        ] {
+            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+        }
     }
 }

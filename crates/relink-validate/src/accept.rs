@@ -139,7 +139,7 @@ pub fn accept(
         check.samples.truncate(options.samples_max);
         check.truncated = (check.samples.len() as u64) < check.counts.failed;
     }
-    mask(report, &config.run.mask);
+    mask(report, catalog, &config.run.mask);
     report.summary = Summary::of(&report.checks);
     Ok(found)
 }
@@ -384,16 +384,13 @@ fn settle(check: &mut CheckResult) {
 /// What stands for a value that no report shows.
 const MASKED: &str = "•••";
 
-fn mask(report: &mut Report, patterns: &[String]) {
+fn mask(report: &mut Report, catalog: &Catalog, patterns: &[String]) {
     if patterns.is_empty() {
         return;
     }
     for check in &mut report.checks {
-        let relation = check.relation.to_string();
-        let hidden = |name: &str| {
-            let qualified = format!("{relation}.{name}");
-            patterns.iter().any(|pattern| fits(pattern, name) || fits(pattern, &qualified))
-        };
+        let relation = check.relation.clone();
+        let hidden = |name: &str| patterns.iter().any(|pattern| catalog.means_column(pattern, &relation, name));
         let cover = |values: &mut indexmap::IndexMap<String, Option<String>>| {
             for (_, value) in values.iter_mut().filter(|(name, value)| value.is_some() && hidden(name)) {
                 *value = Some(MASKED.to_owned());

@@ -383,7 +383,7 @@ mod tests {
     fn text_of_a_database_without_cycles_and_of_an_empty_one() {
         let catalog = Catalog { server: example().server, ..schema("a(id pk)").catalog() };
         insta::assert_snapshot!(text(&catalog, &load_order(&catalog, postgres(), None)));
-        let empty = Catalog { server: example().server, relations: Vec::new() };
+        let empty = Catalog { server: example().server, ..Catalog::default() };
         assert_eq!(text(&empty, &LoadOrder::default()), "PostgreSQL 15.9 shop: 0 relations, 0 foreign keys\n");
     }
 

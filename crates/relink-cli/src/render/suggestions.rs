@@ -7,7 +7,7 @@ use relink_model::RelationName;
 use relink_validate::{Guessed, GuessedRule, Inference};
 
 /// The keys of a table, in the order in which they are written.
-const LISTS: [&str; 4] = ["refs", "unique", "past", "totals"];
+const LISTS: [&str; 5] = ["refs", "generic", "unique", "past", "totals"];
 
 /// A guess as a rule.
 struct Suggestion<'a> {
@@ -35,14 +35,11 @@ pub(crate) fn render(inference: &Inference, all: bool) -> String {
     for suggestions in tables.values() {
         table(&mut text, suggestions);
     }
-    for suggestion in tables.values().flatten().filter(|suggestion| suggestion.rule.key == "check") {
-        entry(&mut text, suggestion);
-    }
     text
 }
 
 fn table(text: &mut String, suggestions: &[Suggestion<'_>]) {
-    let Some(first) = suggestions.iter().find(|suggestion| suggestion.rule.key != "check") else { return };
+    let Some(first) = suggestions.first() else { return };
     let _ = write!(text, "\n[table.{}]\n", key(&first.rule.table));
     for list in LISTS {
         let of_list = || suggestions.iter().filter(|suggestion| suggestion.rule.key == list);
@@ -52,7 +49,7 @@ fn table(text: &mut String, suggestions: &[Suggestion<'_>]) {
         }
         for suggestion in of_list() {
             let indent = if any { "    " } else { "" };
-            let value = quoted(&suggestion.rule.text);
+            let value = if list == "generic" { suggestion.rule.text.clone() } else { quoted(&suggestion.rule.text) };
             let _ = writeln!(text, "{indent}# {}", reason(suggestion.guess));
             let _ = match (any, suggestion.active) {
                 (true, true) => writeln!(text, "{indent}{value},"),
@@ -70,17 +67,6 @@ fn table(text: &mut String, suggestions: &[Suggestion<'_>]) {
             let _ = writeln!(text, "# {}", reason(suggestion.guess));
             let _ = writeln!(text, "{mark}{}.{} = {}", suggestion.rule.key, key(column), suggestion.rule.text);
         }
-    }
-}
-
-/// A rule in its long form: names that the short one cannot hold. So far these are references alone.
-fn entry(text: &mut String, suggestion: &Suggestion<'_>) {
-    let mark = if suggestion.active { "" } else { "# " };
-    let _ = write!(text, "\n# {}\n{mark}[[check]]\n", reason(suggestion.guess));
-    let lines = [("id", &suggestion.guess.id), ("on", &suggestion.rule.table), ("rule", &suggestion.rule.text)];
-    let _ = writeln!(text, "{mark}kind = \"ref\"");
-    for (name, value) in lines {
-        let _ = writeln!(text, "{mark}{name} = {}", quoted(value));
     }
 }
 
@@ -141,7 +127,12 @@ mod tests {
                 guess("ref:orders.a", &[("orders", "refs", None, "a -> as.id")], None),
                 guess("ref:orders.b", &[("orders", "refs", None, "b -> bs.id")], Some("probably")),
                 guess("min:orders.the qty", &[("orders", "min", Some("the qty"), "0")], None),
-                guess("ref:Bad \"t\u{7f}.x", &[("Bad \"t\u{7f}", "check", None, "\"x-id\" -> xs.id")], None),
+                guess("ref:Bad \"t\u{7f}.x", &[("Bad \"t\u{7f}", "refs", None, "\"x-id\" -> xs.id")], None),
+                guess(
+                    "poly:notes(about_type,about_id)",
+                    &[("notes", "generic", None, "{ type = \"about_type\", id = \"about_id\" }")],
+                    None,
+                ),
                 guess("past:s.orders.d", &[("s.orders", "past", None, "d")], None),
             ],
             rejected: vec![guess("past:few.d", &[("few", "past", None, "d")], Some("too few")), refuted],
@@ -163,8 +154,8 @@ mod tests {
             assert_eq!(orders.min.keys().collect::<Vec<_>>(), ["the qty"]);
             assert_eq!(config.table["s.orders"].past, ["d"]);
             assert!(config.table["few"].past.is_empty());
-            assert_eq!(config.check[0].rule.as_deref(), Some("\"x-id\" -> xs.id"));
-            assert_eq!(config.check[0].on.as_deref(), Some("Bad \"t\u{7f}"));
+            assert_eq!(config.table["Bad \"t\u{7f}"].refs, ["\"x-id\" -> xs.id"]);
+            assert_eq!(config.table["notes"].generic[0].id, "about_id");
             assert_eq!(text.contains("it is signed"), all, "{text}");
         }
     }

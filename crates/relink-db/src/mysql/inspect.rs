@@ -50,7 +50,7 @@ impl Relations {
 impl MySqlDatabase {
     /// See [`crate::Connection::introspect`].
     pub(super) async fn read_catalog(&mut self) -> Result<Catalog, DbError> {
-        let mut relations = self.read_relations().await?;
+        let (mut relations, views) = self.read_relations().await?;
         // Checks come before columns: one of them may make a column's type JSON.
         self.read_checks(&mut relations).await?;
         self.read_columns(&mut relations).await?;
@@ -63,7 +63,9 @@ impl MySqlDatabase {
             relation.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
             relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        let mut catalog = Catalog::new(self.server.clone(), relations.list);
+        let default_namespace = Some(self.server.database.clone());
+        let mut catalog =
+            Catalog::new(self.server.clone(), relations.list).with_views(default_namespace, views);
         catalog.unseen = self.read_unseen(&catalog).await?;
         Ok(catalog)
     }
@@ -97,13 +99,19 @@ impl MySqlDatabase {
         Ok(self.session.query(sql, &[]).await?.into_iter().map(CatalogRow).collect())
     }
 
-    async fn read_relations(&mut self) -> Result<Relations, DbError> {
+    /// The tables, and the names of the views.
+    async fn read_relations(&mut self) -> Result<(Relations, Vec<RelationName>), DbError> {
         // A system-versioned table is a type of its own on MariaDB.
-        let sql = "SELECT TABLE_NAME, ENGINE, TABLE_ROWS, CREATE_OPTIONS FROM information_schema.TABLES \
-                   WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')";
+        let sql = "SELECT TABLE_NAME, ENGINE, TABLE_ROWS, CREATE_OPTIONS, TABLE_TYPE FROM information_schema.TABLES \
+                   WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW')";
+        let mut views = Vec::new();
         let mut relations = Relations { list: Vec::new(), by_name: HashMap::new() };
         for row in self.rows(sql).await? {
             if row.text(0).to_ascii_lowercase().starts_with(JOURNAL) {
+                continue;
+            }
+            if row.text(4) == "VIEW" {
+                views.push(RelationName::new(row.text(0)));
                 continue;
             }
             let engine = row.optional(1);
@@ -125,7 +133,7 @@ impl MySqlDatabase {
                 ..Relation::default()
             });
         }
-        Ok(relations)
+        Ok((relations, views))
     }
 
     async fn read_columns(&mut self, relations: &mut Relations) -> Result<(), DbError> {

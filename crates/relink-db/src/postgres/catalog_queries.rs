@@ -33,6 +33,16 @@ pub(super) fn relations() -> String {
     )
 }
 
+/// Views, materialized ones among them: namespace, name, default?
+pub(super) fn views() -> String {
+    format!(
+        "SELECT n.nspname::text, c.relname::text, {IS_DEFAULT} \
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('v', 'm') AND c.relpersistence <> 't' \
+         AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+    )
+}
+
 /// Whether there is a relation at all.
 pub(super) fn any_relation() -> String {
     format!(

@@ -1,4 +1,4 @@
-//! Introspection: the whole catalog in seven queries, however many relations there are.
+//! Introspection: the whole catalog in eight queries, however many relations there are.
 //!
 //! The SQL stands in `catalog_queries`; here its rows become the model. Partitions, temporary tables, views and what
 //! belongs to an extension are left out, as pg_dump leaves out the latter; so are exclusion constraints, which neither
@@ -54,6 +54,8 @@ impl PostgresConnection {
         let indexes = self.rows(queries::unique_indexes(self.version), Some(&oids)).await?;
         let triggers = self.rows(queries::triggers(), Some(&oids)).await?;
         let sequences = self.rows(queries::SEQUENCES.to_owned(), Some(&oids)).await?;
+        let views = self.rows(queries::views(), None).await?;
+        let views = self.collect(&views, |row| name(row, 0))?;
 
         let build = || -> Result<Vec<Relation>, sqlx::Error> {
             let mut builder = relations(&rows)?;
@@ -70,7 +72,7 @@ impl PostgresConnection {
             relation.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
             relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        Ok(Catalog::new(self.server.clone(), relations))
+        Ok(Catalog::new(self.server.clone(), relations).with_views(self.default_namespace.clone(), views))
     }
 
     /// Runs one catalog query.

@@ -25,7 +25,7 @@ const TABLES: &str = "SELECT name, wr, strict FROM pragma_table_list \
 /// Reads the catalog.
 pub(super) async fn introspect(connection: &mut SqliteConnection, server: &ServerInfo) -> Result<Catalog, DbError> {
     let mut tables = tables(connection).await?;
-    let has_statistics = stored_sql(connection, &mut tables).await?;
+    let (has_statistics, views) = stored_sql(connection, &mut tables).await?;
     columns(connection, &mut tables).await?;
     indexes(connection, &mut tables).await?;
     foreign_keys(connection, &mut tables).await?;
@@ -34,7 +34,7 @@ pub(super) async fn introspect(connection: &mut SqliteConnection, server: &Serve
     }
     resolve_references(&mut tables);
     let relations = tables.list.into_iter().map(TableParts::finish).collect();
-    Ok(Catalog::new(server.clone(), relations))
+    Ok(Catalog::new(server.clone(), relations).with_views(Some("main".to_owned()), views))
 }
 
 /// Whether the schema holds anything of the user's.
@@ -119,13 +119,20 @@ async fn tables(connection: &mut SqliteConnection) -> Result<Tables, DbError> {
 }
 
 /// Reads the stored SQL of tables and triggers; says whether ANALYZE left statistics. (That of indexes comes with them.)
-async fn stored_sql(connection: &mut SqliteConnection, tables: &mut Tables) -> Result<bool, DbError> {
-    let sql =
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'trigger') AND sql IS NOT NULL";
-    let mut has_statistics = false;
+async fn stored_sql(
+    connection: &mut SqliteConnection,
+    tables: &mut Tables,
+) -> Result<(bool, Vec<RelationName>), DbError> {
+    let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema \
+        WHERE type IN ('table', 'trigger', 'view') AND sql IS NOT NULL";
+    let (mut has_statistics, mut views) = (false, Vec::new());
     for row in query_plain(connection, sql).await? {
         let (kind, name, sql) = (text(&row, 0), text(&row, 1), text(&row, 3));
         has_statistics |= name == "sqlite_stat1";
+        if kind == "view" {
+            views.push(RelationName::new(name));
+            continue;
+        }
         let Some(table) = tables.get(&text(&row, 2)) else { continue };
         if kind == "table" {
             table.ddl = ddl::table(&sql);
@@ -133,7 +140,7 @@ async fn stored_sql(connection: &mut SqliteConnection, tables: &mut Tables) -> R
             table.relation.triggers.push(Trigger { name, timing: ddl::trigger_timing(&sql), enabled: true });
         }
     }
-    Ok(has_statistics)
+    Ok((has_statistics, views))
 }
 
 async fn columns(connection: &mut SqliteConnection, tables: &mut Tables) -> Result<(), DbError> {

@@ -17,6 +17,7 @@ fn capabilities(strict: bool) -> Capabilities {
         stores_temporals_as_text: !strict,
         floats_hold_specials: strict,
         temporals_hold_infinity: strict,
+        decimal_max: None,
         json_is_text: !strict,
         has_booleans: false,
         compares_by_letter: true,

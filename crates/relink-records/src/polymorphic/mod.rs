@@ -136,8 +136,16 @@ impl Polymorphic {
         let table = || profile::rule(name);
         let folded = || suggest::fold(&name.replace("::", "_"));
         let found = self.targets.get(name).or_else(|| self.targets.get(&table()));
-        found.or_else(|| self.targets.get(&folded())).copied()
+        let found = found.or_else(|| self.targets.get(&folded()));
+        found.or_else(|| self.targets.get(&suggest::fold(class_alone(name)?))).copied()
     }
+}
+
+/// A class without what it stands in: `User` of `Admin::User`, `App\\Models\\User` and `app.models.User`. A label of two parts is a model's whole name.
+fn class_alone(name: &str) -> Option<&str> {
+    let of_dots = || (name.matches('.').count() > 1).then(|| name.rsplit_once('.')).flatten();
+    let parts = name.rsplit_once("::").or_else(|| name.rsplit_once('\\')).or_else(of_dots);
+    parts.map(|(_, class)| class)
 }
 
 /// The label that a content type's application and model make.
@@ -365,6 +373,19 @@ fn class_names(table: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_is_told_from_what_it_stands_in() {
+        for (name, class) in [
+            ("Admin::User", Some("User")),
+            ("App\\Models\\BlogPost", Some("BlogPost")),
+            ("app.models.User", Some("User")),
+            ("blog.post", None),
+            ("Post", None),
+        ] {
+            assert_eq!(class_alone(name), class, "{name}");
+        }
+    }
 
     #[test]
     fn a_class_is_its_table_in_the_singular() {

@@ -61,6 +61,22 @@ impl Datum {
         }
     }
 
+    /// As a report writes it; `None` for NULL.
+    pub fn text(&self) -> Option<String> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Boolean(truth) => truth.to_string(),
+            Self::Number(number) => decimal::plain(&number.normalized()),
+            Self::Infinite(positive) | Self::Never(positive) => {
+                if *positive { "infinity" } else { "-infinity" }.to_owned()
+            }
+            Self::Text(text) => text.clone(),
+            Self::Day(day) => day.to_string(),
+            Self::Wall(wall) => wall.to_string(),
+            Self::Instant(instant) => instant.to_string(),
+        })
+    }
+
     /// Reads a stored value as what the expression needs of it.
     pub fn read(value: &Value, kind: Kind) -> Result<Self, Fault> {
         match (kind, value) {

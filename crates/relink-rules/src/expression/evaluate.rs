@@ -44,6 +44,33 @@ impl Bound {
         }
     }
 
+    /// The value for a row as a sum over rows takes it: `sum(a - b)` is `sum(a) - sum(b)`, in which a side that is NULL counts as nothing. NULL where all
+    /// sides are.
+    pub fn summand<'r>(&self, at: &Moment, value: &dyn Fn(usize) -> &'r Value) -> Result<Datum, Fault> {
+        let terms = self.terms();
+        if let [_] = terms.as_slice() {
+            return self.value(at, value);
+        }
+        let (mut sum, mut any) = (Datum::Number(BigDecimal::zero()), false);
+        for (sign, term) in terms {
+            match term.value(at, value)? {
+                Datum::Null => {}
+                found => {
+                    any |= !matches!(term.node, BoundNode::Constant(_));
+                    sum = calculated(sign, sum, found)?;
+                }
+            }
+        }
+        Ok(if any { sum } else { Datum::Null })
+    }
+
+    /// What is added and taken away.
+    pub fn terms(&self) -> Vec<(Arithmetic, &Self)> {
+        let mut terms = Vec::new();
+        self.collect_terms(Arithmetic::Plus, &mut terms);
+        terms
+    }
+
     /// The value for a row.
     pub fn value<'r>(&self, at: &Moment, value: &dyn Fn(usize) -> &'r Value) -> Result<Datum, Fault> {
         let of = |bound: &Self| bound.value(at, value);
@@ -89,6 +116,24 @@ impl Bound {
             },
             BoundNode::Call(function, arguments) => called(*function, arguments, at, value)?,
         })
+    }
+}
+
+impl Bound {
+    fn collect_terms<'a>(&'a self, sign: Arithmetic, terms: &mut Vec<(Arithmetic, &'a Self)>) {
+        let opposite = if sign == Arithmetic::Plus { Arithmetic::Minus } else { Arithmetic::Plus };
+        match &self.node {
+            BoundNode::Arithmetic(Arithmetic::Plus, a, b) => {
+                a.collect_terms(sign, terms);
+                b.collect_terms(sign, terms);
+            }
+            BoundNode::Arithmetic(Arithmetic::Minus, a, b) => {
+                a.collect_terms(sign, terms);
+                b.collect_terms(opposite, terms);
+            }
+            BoundNode::Negative(a) => a.collect_terms(opposite, terms),
+            _ => terms.push((sign, self)),
+        }
     }
 }
 
@@ -449,6 +494,26 @@ mod tests {
             ("trim(raw) = 'a'", Kind::Boolean, "text"),
         ] {
             assert_eq!(expected(text, kind), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn in_a_sum_over_rows_a_side_that_is_null_counts_as_nothing() {
+        let number = |text: &str| Datum::Number(decimal::parse(text).expect("a number"));
+        for (expression, n, m, expected) in [
+            ("n - m", Value::Int(10), Value::Null, number("10")),
+            ("n - m", Value::Null, Value::Int(7), number("-7")),
+            ("n - (m - 1)", Value::Null, Value::Int(7), number("-6")),
+            ("-(n - m)", Value::Null, Value::Int(7), number("7")),
+            ("n - m", Value::Null, Value::Null, Datum::Null),
+            ("n + 5", Value::Null, Value::Null, Datum::Null),
+            ("n * m", Value::Int(10), Value::Null, Datum::Null),
+            ("-n", Value::Int(10), Value::Null, number("-10")),
+            ("n", Value::Null, Value::Int(1), Datum::Null),
+        ] {
+            let bound = bind(expression, Kind::Number).expect("an amount");
+            let values = [n, m];
+            assert_eq!(bound.summand(&moment(), &|index| &values[index]), Ok(expected), "{expression} {values:?}");
         }
     }
 

@@ -23,7 +23,7 @@ pub use self::{
     parse::parse,
     rule::{
         Alike, AmountBy, Bounds, Key, Reference, Spans, parse_amount_by, parse_bounds, parse_duration, parse_fresh,
-        parse_key, parse_reference, parse_spans,
+        parse_key, parse_moment, parse_reference, parse_spans, path_of, paths_of,
     },
     total::{Sum, Tolerance, Total, parse_sum, parse_tolerance, parse_total},
 };

@@ -121,7 +121,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, SyntaxError> {
 }
 
 /// The content of a quoted stretch at the start of a text, with the quote doubled inside standing for one; and its length.
-fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
+pub(super) fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
     let mut content = String::new();
     let mut chars = rest.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {

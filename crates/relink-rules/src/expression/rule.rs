@@ -5,7 +5,7 @@ use winnow::{Parser as _, combinator::separated, stream::Stream as _};
 
 use super::{
     Comparison, Expression, Function, Node, Path, SyntaxError,
-    parse::{Input, Parsed, Trouble, What, amount, is_at, is_word, parsed, path, symbol, whole, word},
+    parse::{Input, Parsed, Trouble, What, amount, is_at, is_word, parsed, path, quoted, symbol, whole, word},
 };
 use crate::fold::Fold;
 
@@ -48,7 +48,7 @@ pub struct Key {
     pub filter: Option<Expression>,
 }
 
-/// `room_id, floor: starts_at..ends_at`
+/// `room_id, floor: starts_at..ends_at where cancelled = false`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spans {
     /// What makes a group; all rows are one where it is empty.
@@ -57,6 +57,8 @@ pub struct Spans {
     pub start: Expression,
     /// The one after the last.
     pub end: Expression,
+    /// Which rows are concerned.
+    pub filter: Option<Expression>,
 }
 
 /// `sum(movements.quantity * sign(movements.direction)) by movements.product_id`, `products.stock by products.id`
@@ -93,7 +95,7 @@ pub fn parse_key(text: &str) -> Result<Key, SyntaxError> {
 
 /// Parses spans.
 pub fn parse_spans(text: &str) -> Result<Spans, SyntaxError> {
-    parsed(text, spans, "the end")
+    parsed(text, spans, "\"where\", or the end")
 }
 
 /// Parses an amount and its key.
@@ -110,9 +112,42 @@ pub fn parse_bounds(text: &str) -> Result<Bounds, SyntaxError> {
 pub fn parse_fresh(text: &str) -> Result<(String, i64), SyntaxError> {
     let expected = "a column and how recent it must be, such as \"created_at within 26h\" (s, m, h or d)";
     let error = || SyntaxError { expected: expected.to_owned(), at: 1 };
-    let (column, span) = text.split_once(" within ").ok_or_else(error)?;
+    let (column, rest) = name_before(text, " within ").ok_or_else(error)?;
+    let span = rest.trim_start().strip_prefix("within ").ok_or_else(error)?;
     let seconds = parse_duration(span.trim()).ok_or_else(error)?;
-    Ok((column.trim().trim_matches('"').to_owned(), seconds))
+    Ok((column, seconds))
+}
+
+/// Parses `column` or `column +5m`: the column, and how many seconds, where it says that.
+pub fn parse_moment(text: &str) -> Option<(String, Option<i64>)> {
+    let (column, rest) = name_before(text, "+")?;
+    let seconds = match rest.trim() {
+        "" => None,
+        rest => Some(parse_duration(rest.strip_prefix('+')?.trim())?),
+    };
+    (!column.is_empty()).then_some((column, seconds))
+}
+
+/// A name at the start of a text, in quotes or as it stands up to the last of `until`; and what comes behind it.
+fn name_before<'t>(text: &'t str, until: &str) -> Option<(String, &'t str)> {
+    let text = text.trim_start();
+    if text.starts_with('"') {
+        return quoted(text, '"').map(|(name, length)| (name, &text[length..]));
+    }
+    let (name, rest) = text.split_at(text.rfind(until).unwrap_or(text.len()));
+    Some((name.trim().to_owned(), rest))
+}
+
+/// A dotted name that is a text of its own: with quotes as everywhere, or as it stands, parted at its dots.
+pub fn path_of(text: &str) -> Path {
+    let quoted = parsed(text, |input| expected_path(input, ""), "");
+    quoted.unwrap_or_else(|_| text.split('.').map(|part| part.trim().to_owned()).collect())
+}
+
+/// `column` or `(column, column)`, each as [`path_of`] reads it.
+pub fn paths_of(text: &str) -> Vec<Path> {
+    let quoted = parsed(text, |input| paths(input, ""), "");
+    quoted.unwrap_or_else(|_| text.trim_matches(['(', ')', ' ']).split(',').map(path_of).collect())
 }
 
 /// `90s`, `5m`, `26h`, `3d`: seconds.
@@ -242,7 +277,7 @@ fn spans(input: &mut Input<'_>) -> Parsed<Spans> {
         }
     };
     symbol("..")(input)?;
-    Ok(Spans { per, start, end: amount(input)? })
+    Ok(Spans { per, start, end: amount(input)?, filter: filter(input)? })
 }
 
 fn amount_by(input: &mut Input<'_>) -> Parsed<AmountBy> {
@@ -350,6 +385,24 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_a_column_and_some_slack_and_a_name_stands_in_quotes_or_not() {
+        let of = |column: &str, slack: Option<i64>| Some((column.to_owned(), slack));
+        assert_eq!(parse_moment("created_at"), of("created_at", None));
+        assert_eq!(parse_moment("ordered at +2h"), of("ordered at", Some(7200)));
+        assert_eq!(parse_moment("d+1d"), of("d", Some(86_400)));
+        assert_eq!(parse_moment(" \"a +1d\" +1h"), of("a +1d", Some(3600)));
+        assert_eq!(parse_moment("\"a +1d\""), of("a +1d", None));
+        for bad in ["", "+5m", "d +", "d +5", "d +5y", "d +m", "d +99999999999999999999d", "\"d\" 5m", "\"d"] {
+            assert_eq!(parse_moment(bad), None, "{bad}");
+        }
+        assert_eq!(path_of("\"a.b\".c"), ["a.b", "c"]);
+        assert_eq!(path_of("my table.c d"), ["my table", "c d"]);
+        assert_eq!(path_of("by"), ["by"]);
+        assert_eq!(paths_of("(a, \"b, c\")"), [["a"], ["b, c"]]);
+        assert_eq!(paths_of("a b"), [["a b"]]);
+    }
+
+    #[test]
     fn keys_have_parts_that_are_folded_and_rows_that_they_are_about() {
         let key = parse_key("tenant_id, ci(trim(email)) nulls equal where active = true").expect("parses");
         assert_eq!((key.parts.len(), key.nulls_equal, key.filter.is_some()), (2, true, true));
@@ -362,11 +415,14 @@ mod tests {
         let spans = parse_spans("room_id, floor: starts_at..ends_at").expect("parses");
         assert_eq!(spans.per.len(), 2);
         assert!(parse_spans("starts_at .. ends_at").expect("parses").per.is_empty());
+        assert!(parse_spans("a..b where c = 1").expect("parses").filter.is_some());
+        assert!(parse_spans("a..b").expect("parses").filter.is_none());
         assert_eq!(parse_bounds(">= 1000"), Ok(Bounds { least: Some(1000), most: None }));
         assert_eq!(parse_bounds("between 1 and 2"), Ok(Bounds { least: Some(1), most: Some(2) }));
         assert_eq!(parse_bounds("< 5"), Ok(Bounds { least: None, most: Some(4) }));
         assert!(parse_bounds("many").is_err());
         assert_eq!(parse_fresh("created_at within 26h"), Ok(("created_at".to_owned(), 93_600)));
+        assert_eq!(parse_fresh("\"at \"\"it\"\" within \" within 1s"), Ok(("at \"it\" within ".to_owned(), 1)));
         assert!(parse_fresh("created_at within soon").is_err());
         let amount =
             parse_amount_by("sum(m.qty * sign(m.direction)) by m.product_id where m.kind != 'x'").expect("parses");

@@ -53,10 +53,10 @@ pub struct Guessed {
 pub struct GuessedRule {
     /// The table, as `[table.x]` names it.
     pub table: String,
-    /// The key there: `refs`, `min`, `past`, `unique`, `totals`; `check` where only a `[[check]]` can name such columns.
+    /// The key there: `refs`, `generic`, `min`, `past`, `unique`, `totals`.
     pub key: String,
     /// The column, where the key has one for each: `min`.
     pub column: Option<String>,
-    /// The rule.
+    /// The rule, as it stands there: the text of it, and of `generic` the table.
     pub text: String,
 }

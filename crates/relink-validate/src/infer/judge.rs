@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use relink_model::Severity;
 
-use super::{Family, Guess, Guessed, Guesses, Inference};
+use relink_rules::{Part, expression::Kind};
+
+use super::{Family, Guess, Guessed, GuessedRule, Guesses, Inference, written};
+use crate::judge::NO_ROW;
 use crate::live::SENTINELS;
-use crate::plan::Check;
-use crate::report::{CheckResult, Report, Status, Summary, fingerprint};
+use crate::plan::{Check, CheckKind, test::Test};
+use crate::report::{CheckResult, Frequent, Report, Status, Summary, fingerprint};
 
 /// Distinct values that a column must have before its references are believed, and rows before anything else is.
 const ENOUGH: u64 = 20;
@@ -16,6 +19,9 @@ const ENOUGH: u64 = 20;
 /// any other guess have to bear it out for that.
 const USED_PERCENT: u64 = 98;
 const PROBABLE_PERCENT: u64 = 80;
+
+/// Of the rows of a polymorphic reference whose type names a table so many in a hundred have to be found.
+const POLYMORPHIC_PERCENT: u64 = 50;
 
 /// Of the rows of any other guess so many in a hundred may break it.
 const BROKEN_PERCENT: u64 = 1;
@@ -40,6 +46,8 @@ struct Judged<'a> {
     guess: &'a Guess,
     verdict: Verdict,
     evidence: String,
+    /// What the rule has to leave out: `where parent_id != 0`.
+    condition: Option<String>,
     /// Of a million: how much of the data bears it out.
     share: u128,
     points: u8,
@@ -111,24 +119,37 @@ impl Judged<'_> {
         };
         let mut evidence = self.guess.evidence.clone();
         evidence.extend(Some(self.evidence.clone()).filter(|text| !text.is_empty()));
+        // What the rows refute is no surer for being well named.
+        let confidence = u32::from(self.guess.points + self.points);
+        let refuted = matches!(self.verdict, Verdict::Refuted(_));
+        let confidence = if refuted { confidence * self.share as u32 / 1_000_000 } else { confidence };
         Guessed {
             id: self.guess.one_of.clone(),
             kind: self.check.kind,
             relation: self.check.relation.clone(),
             columns: self.check.columns.clone(),
-            rules: vec![self.guess.rule.clone()],
+            rules: vec![self.rule()],
             evidence,
-            confidence: self.guess.points + self.points,
+            confidence: confidence as u8,
             doubtful,
             why,
         }
+    }
+
+    /// The rule that would make it a promise.
+    fn rule(&self) -> GuessedRule {
+        let mut rule = self.guess.rule.clone();
+        if let Some(condition) = &self.condition {
+            rule.text = format!("{} where {condition}", rule.text);
+        }
+        rule
     }
 
     /// What a reader of the finding has to know: that nobody promised it.
     fn adorn(&self, result: &mut CheckResult) {
         result.id.clone_from(&self.guess.one_of);
         result.fingerprint = fingerprint(&result.id);
-        let rule = &self.guess.rule;
+        let rule = self.rule();
         if let Verdict::Probable(why) = &self.verdict {
             result.severity = Severity::Info;
             result.notes.push(why.clone());
@@ -138,7 +159,7 @@ impl Judged<'_> {
             evidence.push(self.evidence.clone());
             result.why = Some(format!("nobody has declared this, it is a guess: {}", evidence.join("; ")));
             let accept = match (rule.key.as_str(), &rule.column) {
-                ("check", _) => format!("a [[check]] on {} with \"{}\"", rule.table, rule.text),
+                ("generic", _) => format!("{} among generic of [table.{}]", rule.text, rule.table),
                 (key, Some(column)) => format!("{key}.{column} = {} in [table.{}]", rule.text, rule.table),
                 (key, None) => format!("\"{}\" among {key} of [table.{}]", rule.text, rule.table),
             };
@@ -150,13 +171,15 @@ impl Judged<'_> {
 
 fn judge<'a>(check: &'a Check, guess: &'a Guess, result: &CheckResult) -> Judged<'a> {
     let room = 100 - guess.points;
-    let mut judged = Judged { check, guess, verdict: Verdict::Used, evidence: String::new(), share: 0, points: 0 };
+    let mut judged =
+        Judged { check, guess, verdict: Verdict::Used, evidence: String::new(), condition: None, share: 0, points: 0 };
     if result.status == Status::Error {
         let why = result.why.clone().unwrap_or_default();
         judged.verdict = Verdict::Open(format!("it could not be tried: {why}"));
         return judged;
     }
     let (fitting, all) = match guess.family {
+        Family::Refs if check.kind == CheckKind::Poly => polymorphic(&mut judged, result),
         Family::Refs => reference(&mut judged, result),
         _ => rows(&mut judged, result),
     };
@@ -183,13 +206,24 @@ fn reference(judged: &mut Judged<'_>, result: &CheckResult) -> (u64, u64) {
     };
     let missing = result.counts.failed_distinct.min(distinct);
     // A value that stands for "none" is no reference that leads nowhere.
-    let none = missing == 1
-        && result.frequent.iter().any(|frequent| {
-            frequent.values.values().all(|value| value.as_deref().is_some_and(|value| SENTINELS.contains(&value)))
-        });
-    let (distinct, missing) = if none { (distinct - 1, 0) } else { (distinct, missing) };
+    let sentinel = |frequent: &Frequent| match frequent.values.first() {
+        Some((column, Some(value))) if SENTINELS.contains(&value.as_str()) => {
+            Some((column.clone(), value.clone(), frequent.rows))
+        }
+        _ => None,
+    };
+    let none = result.frequent.iter().find_map(sentinel).filter(|_| missing == 1);
+    let (distinct, missing) = if none.is_some() { (distinct - 1, 0) } else { (distinct, missing) };
     let found = distinct - missing;
     judged.evidence = format!("{found} of {distinct} distinct values are there");
+    if let Some((column, value, rows)) = none {
+        let of = result.counts.judged;
+        judged.evidence = format!("{}, and {value:?} stands for \"none\" in {rows} of {of} rows", judged.evidence);
+        let number = matches!(&judged.check.test, Test::Reference(test)
+            if matches!(test.parts.first(), Some(Part::Column { kind: Some(Kind::Number), .. })));
+        let value = if number { value } else { format!("'{value}'") };
+        judged.condition = Some(format!("{} != {value}", written(&column)));
+    }
     judged.verdict = if distinct == 0 {
         Verdict::Refuted("it has no values".to_owned())
     } else if !at_least(found, distinct, PROBABLE_PERCENT) {
@@ -205,6 +239,32 @@ fn reference(judged: &mut Judged<'_>, result: &CheckResult) -> (u64, u64) {
         Verdict::Used
     };
     (found, distinct)
+}
+
+/// A polymorphic reference: by the rows whose type names a table. Classes that do are evidence that no name of a column gives, so that few rows are enough
+/// for a look.
+fn polymorphic(judged: &mut Judged<'_>, result: &CheckResult) -> (u64, u64) {
+    let of = |wanted: &dyn Fn(&str) -> bool| -> u64 {
+        result.problems.iter().filter(|(problem, _)| wanted(problem)).map(|(_, rows)| rows).sum()
+    };
+    let missing = of(&|problem| problem == NO_ROW);
+    let nameless = of(&|problem| problem != NO_ROW);
+    let named = result.counts.judged.saturating_sub(nameless);
+    let found = named.saturating_sub(missing);
+    judged.evidence = format!("{found} of {named} rows whose type names a table have their row there");
+    if nameless > 0 {
+        judged.evidence = format!("{}; the types of {nameless} name none", judged.evidence);
+    }
+    judged.verdict = if named == 0 {
+        Verdict::Refuted("no type names a table: [table.x] generic can say which they mean".to_owned())
+    } else if !at_least(found, named, POLYMORPHIC_PERCENT) {
+        Verdict::Refuted(judged.evidence.clone())
+    } else if named < ENOUGH || !at_least(found, result.counts.judged, USED_PERCENT) {
+        Verdict::Probable(judged.evidence.clone())
+    } else {
+        Verdict::Used
+    };
+    (found, named)
 }
 
 /// Anything else: by its rows.

@@ -9,6 +9,7 @@
 mod duplicates;
 mod found;
 mod judge;
+mod polymorphic;
 mod references;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use relink_model::config::{Config, InferConfig, SeverityConfig, TableConfig};
 use relink_model::{Catalog, Relation, RelationId, RelationName, Severity};
 
 pub use self::found::{Guessed, GuessedRule, Inference};
-use crate::plan::{Check, CheckKind, Planning, guessed, settings};
+use crate::plan::{Check, CheckKind, Planning, fits, guessed};
 
 /// Points for a name that says exactly what is meant, out of 100.
 const NAME: u8 = 40;
@@ -134,9 +135,11 @@ pub fn infer(catalog: &Catalog, config: &Config, dialect: Option<&dyn Dialect>, 
     let planned: HashSet<&str> = checks.iter().map(|check| check.id.as_str()).collect();
     let mut guessed: HashSet<String> = HashSet::new();
     let mut references = references::guess(&guessing);
+    let mapping = crate::plan::polymorphic::mapping(&guessing.planning).filter(|_| guessing.wants(Family::Refs));
     let mut candidates: Vec<Candidate> = Vec::new();
     for (id, relation) in catalog.iter() {
         candidates.extend(references.found.remove(&id).unwrap_or_default());
+        candidates.extend(mapping.iter().flat_map(|mapping| polymorphic::guess(&guessing, mapping, id, relation)));
         candidates.extend(values::guess(&guessing, id, relation));
         candidates.extend(duplicates::guess(&guessing, id, relation, &references));
         candidates.extend(totals::guess(&guessing, id, relation, &references));
@@ -199,7 +202,7 @@ impl<'a> Guessing<'a> {
     fn severity(&self, family: Family, id: &str) -> Option<Severity> {
         let config = self.planning.config;
         let of_family = family.severity(&config.infer)?;
-        let fitting = config.severity.iter().filter(|(pattern, _)| settings::fits(pattern, id));
+        let fitting = config.severity.iter().filter(|(pattern, _)| fits(pattern, id));
         match fitting.max_by_key(|(pattern, _)| pattern.len()) {
             Some((_, SeverityConfig::Off)) => None,
             Some((pattern, severity)) if pattern == id => severity.severity(),
@@ -209,9 +212,8 @@ impl<'a> Guessing<'a> {
 
     /// Whether nothing is to be guessed about a column.
     fn ignores(&self, relation: &RelationName, column: &str) -> bool {
-        let names = [format!("{relation}.{column}"), format!("{}.{column}", relation.name)];
         let patterns = &self.planning.config.infer.ignore;
-        patterns.iter().any(|pattern| names.iter().any(|name| settings::fits(pattern, name)))
+        patterns.iter().any(|pattern| self.catalog().means_column(pattern, relation, column))
     }
 
     /// What is checked of a relation anyway.

@@ -467,13 +467,9 @@ fn candidate(
     Candidate { check, guess }
 }
 
-/// The rule of a reference. Names that the short form cannot hold need the long one.
 fn rule(relation: &Relation, column: &Column, target: &Relation, key: &Column) -> GuessedRule {
-    let names = [&column.name, &target.name.name, &key.name].into_iter().chain(&target.name.namespace);
-    let plain = names.into_iter().all(|name| written(name) == *name);
     let text = format!("{} -> {}.{}", written(&column.name), written_relation(&target.name), written(&key.name));
-    let key = if plain { "refs" } else { "check" }.to_owned();
-    GuessedRule { table: relation.name.to_string(), key, column: None, text }
+    GuessedRule { table: relation.name.to_string(), key: "refs".to_owned(), column: None, text }
 }
 
 fn ambiguous(guessing: &Guessing<'_>, relation: &Relation, column: &Column, leads: &[Lead]) -> Guessed {

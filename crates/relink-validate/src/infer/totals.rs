@@ -71,8 +71,14 @@ pub(super) fn guess(
     let sums = sums(guessing, id, relation, references);
     let mut found = Vec::new();
     for column in totals {
-        for (lines, sum) in sums.iter().take(TRIED_MAX) {
-            let text = format!("{} = {sum} +- 0.01", written(&column.name));
+        for (lines, sum, exact) in sums.iter().take(TRIED_MAX) {
+            // Where no digit is lost on either side, a cent is a mistake.
+            let slack = if digits(column).is_some_and(|own| exact.is_some_and(|of_sum| of_sum <= own)) {
+                ""
+            } else {
+                " +- 0.01"
+            };
+            let text = format!("{} = {sum}{slack}", written(&column.name));
             let config = only(|table| table.totals = vec![text.clone()]);
             let Some(check) = guessing.of_rule(id, relation, &config) else { continue };
             let guess = Guess {
@@ -93,13 +99,22 @@ pub(super) fn guess(
     found
 }
 
-/// Every sum over lines of a relation, as a rule writes it, with the relation of the lines.
+/// Digits after the point that an exact column has at most; `None` for a floating point one.
+fn digits(column: &Column) -> Option<u32> {
+    match column.data_type.kind {
+        TypeKind::Integer { .. } => Some(0),
+        TypeKind::Decimal { scale, .. } => Some(scale.map_or(u32::MAX, |scale| u32::try_from(scale).unwrap_or(0))),
+        _ => None,
+    }
+}
+
+/// Every sum over lines of a relation, as a rule writes it, with the relation of the lines, and the digits after the point that it has at most.
 fn sums(
     guessing: &Guessing<'_>,
     id: RelationId,
     relation: &Relation,
     references: &References,
-) -> Vec<(String, String)> {
+) -> Vec<(String, String, Option<u32>)> {
     let mut found = Vec::new();
     for (lines_id, lines) in guessing.catalog().iter().filter(|(lines_id, _)| *lines_id != id) {
         let table = written_relation(&lines.name);
@@ -109,13 +124,16 @@ fn sums(
                 let named = lines.columns.iter().filter(|column| is_called(column, names));
                 named.filter(|column| usable(guessing, lines, column)).collect()
             };
-            let mut sum = |amount: String| found.push((lines.name.to_string(), format!("sum({amount}) by {by}")));
+            let mut sum = |amount: String, digits| {
+                found.push((lines.name.to_string(), format!("sum({amount}) by {by}"), digits));
+            };
             for amount in amounts(&LINE_AMOUNTS) {
-                sum(of(amount));
+                sum(of(amount), digits(amount));
             }
             for quantity in amounts(&QUANTITIES) {
                 for price in amounts(&PRICES) {
-                    sum(format!("{} * {}", of(quantity), of(price)));
+                    let both = digits(quantity).zip(digits(price)).map(|(a, b)| a.saturating_add(b));
+                    sum(format!("{} * {}", of(quantity), of(price)), both);
                 }
             }
         }

@@ -9,7 +9,7 @@ use relink_model::{Column, Relation, RelationId, TypeKind};
 
 use super::references::only;
 use super::words::{has_noun, words};
-use super::{Candidate, Family, Guess, GuessedRule, Guessing, NAME, TYPE, is_key};
+use super::{Candidate, Family, Guess, GuessedRule, Guessing, NAME, TYPE, is_key, written};
 use crate::plan::CheckKind;
 
 /// What an amount that is not below zero is called, at the end of its name.
@@ -263,7 +263,7 @@ fn future(guessing: &Guessing<'_>, id: RelationId, relation: &Relation, column: 
     {
         return None;
     }
-    let config = only(|table| table.past = vec![column.name.clone()]);
+    let config = only(|table| table.past = vec![written(&column.name)]);
     let mut check = guessing.of_rule(id, relation, &config)?;
     check.help = Some("correct these dates".to_owned());
     let guess = Guess {
@@ -272,7 +272,7 @@ fn future(guessing: &Guessing<'_>, id: RelationId, relation: &Relation, column: 
             table: relation.name.to_string(),
             key: "past".to_owned(),
             column: None,
-            text: column.name.clone(),
+            text: written(&column.name),
         },
         evidence: vec!["the name says what has happened".to_owned(), kind(column)],
         points: NAME + TYPE,

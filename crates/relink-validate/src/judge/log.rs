@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use bigdecimal::{BigDecimal, num_bigint::BigInt};
+
 /// How much memory one log may take, and where the rest goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
@@ -110,6 +112,23 @@ pub(crate) fn read_text(from: &mut &[u8]) -> Option<String> {
     let (text, rest) = from.split_at_checked(length)?;
     *from = rest;
     String::from_utf8(text.to_vec()).ok()
+}
+
+/// A number, whatever its size: its units, and digits after the point.
+pub(crate) fn write_number(number: &BigDecimal, to: &mut Vec<u8>) {
+    let (units, scale) = number.as_bigint_and_scale();
+    let units = units.to_signed_bytes_le();
+    to.extend_from_slice(&(units.len() as u32).to_le_bytes());
+    to.extend_from_slice(&units);
+    to.extend_from_slice(&scale.to_le_bytes());
+}
+
+/// What [`write_number`] wrote.
+pub(crate) fn read_number(from: &mut &[u8]) -> Option<BigDecimal> {
+    let length = u32::from_le_bytes(take(from)?) as usize;
+    let (units, rest) = from.split_at_checked(length)?;
+    *from = rest;
+    Some(BigDecimal::new(BigInt::from_signed_bytes_le(units), i64::from_le_bytes(take(from)?)))
 }
 
 /// Entries on their way to being sorted.
@@ -266,6 +285,18 @@ mod tests {
         assert!(Key::new(1, 1, 0) < Key::new(1 << 64, 0, 0), "by the hash first");
         assert!(Key::new(1, 0, 9) < Key::new(1, 1, 0), "by the side then");
         assert_eq!(size_of::<Key>(), 24);
+    }
+
+    #[test]
+    fn a_number_is_kept_whatever_its_size() {
+        for text in ["0", "-0.05", "1e300", "12345678901234567890.123"] {
+            let number: BigDecimal = text.parse().expect("a number");
+            for number in [&number * &number, -number] {
+                let mut bytes = Vec::new();
+                write_number(&number, &mut bytes);
+                assert_eq!(read_number(&mut bytes.as_slice()), Some(number), "{text}");
+            }
+        }
     }
 
     #[test]

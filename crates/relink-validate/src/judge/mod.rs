@@ -8,6 +8,7 @@ mod amount;
 mod keys;
 mod known;
 mod log;
+mod named;
 mod polymorphic;
 mod reference;
 mod rows;
@@ -34,6 +35,8 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 pub(crate) use self::{
     log::Memory,
+    named::{columns_shown, sample_of},
+    polymorphic::NO_ROW,
     sums::{DIFFERS, MISSING, NO_NUMBER, null_lines_note, written},
 };
 use crate::plan::test::Test;
@@ -126,6 +129,8 @@ pub(crate) struct Notes {
     /// Rows seen.
     total: u64,
     not_judged: u64,
+    /// Rows without the key by which they are compared.
+    keyless: u64,
     /// Rows that hold a date of which nobody can tell which day it is.
     open: u64,
     wrong: Vec<Wrong>,

@@ -17,6 +17,9 @@ use super::{
 use crate::plan::test::PolymorphicTest;
 
 /// An id without a type.
+/// The table that a type names has no such row.
+pub(crate) const NO_ROW: &str = "the row does not exist";
+
 const HALF: &str = "there is an id and no type";
 
 /// A reference, by the type that it states.
@@ -204,7 +207,7 @@ impl Evaluator for Polymorphics {
                     if !lacking.contains(&table) {
                         lacking.push(table);
                     }
-                    "the row does not exist".to_owned()
+                    NO_ROW.to_owned()
                 }
             };
             outcome.fail(Wrong { ordinal: key.ordinal(), problem: Some(problem), ..Wrong::default() });

@@ -4,13 +4,13 @@ use std::{cmp::Ordering, io};
 
 use bigdecimal::BigDecimal;
 use relink_rules::{
-    decimal, encode,
-    expression::{Bound, Datum, ordering},
+    encode,
+    expression::{Bound, Datum, Fault, ordering},
 };
 
 use super::{
     Evaluator, Feed, Notes, Outcome, Setting, View, Wrong, concerns, hash,
-    log::{self, Log, read_text, take, write_text},
+    log::{self, Log, read_number, read_text, take, write_number, write_text},
     sums::written,
 };
 use crate::plan::test::{OverlapTest, RunningTest};
@@ -36,6 +36,8 @@ pub(super) enum Sortable {
     /// Nanoseconds since 1970; days and years beyond are far enough out.
     Moment(i128),
     Text(String),
+    /// Before, or (true) after everything else: an infinity, a span without an end.
+    Never(bool),
 }
 
 impl Eq for Sortable {}
@@ -61,27 +63,25 @@ impl Sortable {
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,
-            Self::Number(_) => 1,
-            Self::Moment(_) => 2,
-            Self::Text(_) => 3,
+            Self::Never(false) => 1,
+            Self::Number(_) => 2,
+            Self::Moment(_) => 3,
+            Self::Text(_) => 4,
+            Self::Never(true) => 5,
         }
     }
 
     fn of(datum: Datum, setting: &Setting) -> Self {
         let zone = &setting.at.zone;
         let nanoseconds = |wall: jiff::civil::DateTime| {
-            zone.to_timestamp(wall).map_or_else(
-                |_| if wall.year() > 0 { i128::MAX - 1 } else { i128::MIN + 1 },
-                jiff::Timestamp::as_nanosecond,
-            )
+            zone.to_timestamp(wall)
+                .map_or_else(|_| if wall.year() > 0 { i128::MAX } else { i128::MIN }, jiff::Timestamp::as_nanosecond)
         };
         match datum {
             Datum::Null => Self::Null,
             Datum::Boolean(truth) => Self::Number(BigDecimal::from(i64::from(truth))),
             Datum::Number(number) => Self::Number(number),
-            Datum::Infinite(positive) | Datum::Never(positive) => {
-                Self::Moment(if positive { i128::MAX } else { i128::MIN })
-            }
+            Datum::Infinite(positive) | Datum::Never(positive) => Self::Never(positive),
             Datum::Text(text) => Self::Text(text),
             Datum::Day(day) => Self::Moment(nanoseconds(day.at(0, 0, 0, 0))),
             Datum::Wall(wall) => Self::Moment(nanoseconds(wall)),
@@ -92,8 +92,8 @@ impl Sortable {
     fn write(&self, to: &mut Vec<u8>) {
         to.push(self.rank());
         match self {
-            Self::Null => {}
-            Self::Number(number) => write_text(&decimal::plain(number), to),
+            Self::Null | Self::Never(_) => {}
+            Self::Number(number) => write_number(number, to),
             Self::Moment(moment) => to.extend_from_slice(&moment.to_le_bytes()),
             Self::Text(text) => write_text(text, to),
         }
@@ -102,9 +102,11 @@ impl Sortable {
     fn read(from: &mut &[u8]) -> Option<Self> {
         Some(match u8::from_le_bytes(take(from)?) {
             0 => Self::Null,
-            1 => Self::Number(decimal::parse(&read_text(from)?)?),
-            2 => Self::Moment(i128::from_le_bytes(take(from)?)),
-            _ => Self::Text(read_text(from)?),
+            1 => Self::Never(false),
+            2 => Self::Number(read_number(from)?),
+            3 => Self::Moment(i128::from_le_bytes(take(from)?)),
+            4 => Self::Text(read_text(from)?),
+            _ => Self::Never(true),
         })
     }
 }
@@ -146,7 +148,7 @@ impl log::Entry for Entry {
         for amount in &self.amounts {
             to.push(u8::from(amount.is_some()));
             if let Some(amount) = amount {
-                write_text(&decimal::plain(amount), to);
+                write_number(amount, to);
             }
         }
         to.push(u8::from(self.end.is_some()));
@@ -164,7 +166,7 @@ impl log::Entry for Entry {
         let amounts = (0..byte(from)?)
             .map(|_| match byte(from)? {
                 0 => Some(None),
-                _ => decimal::parse(&read_text(from)?).map(Some),
+                _ => read_number(from).map(Some),
             })
             .collect::<Option<_>>()?;
         let end = if byte(from)? == 1 { Some(Sortable::read(from)?) } else { None };
@@ -172,21 +174,22 @@ impl log::Entry for Entry {
     }
 }
 
-/// The group of a row; parts that are NULL make a group of their own.
-fn group(per: &[Bound], setting: &Setting, row: View<'_>) -> Option<u128> {
-    let mut bytes = Vec::new();
+/// The group of a row, and whether a part of it is NULL; `None` where a part is not what its column says.
+fn group(per: &[Bound], setting: &Setting, row: View<'_>) -> Option<(u128, bool)> {
+    let (mut bytes, mut open) = (Vec::new(), false);
     for part in per {
         let datum = part.value(&setting.at, &|column| row.get(column)).ok()?;
         if !encode(&datum, &setting.at, &mut bytes) {
+            open = true;
             bytes.push(b'0');
         }
     }
-    Some(hash(&bytes))
+    Some((hash(&bytes), open))
 }
 
 /// An amount: `Ok(None)` for NULL, an error for what is no number.
-fn number(bound: &Bound, setting: &Setting, row: View<'_>) -> Result<Option<BigDecimal>, ()> {
-    match bound.value(&setting.at, &|column| row.get(column)) {
+fn number(found: Result<Datum, Fault>) -> Result<Option<BigDecimal>, ()> {
+    match found {
         Ok(Datum::Null) => Ok(None),
         Ok(Datum::Number(number)) => Ok(Some(number)),
         _ => Err(()),
@@ -200,12 +203,14 @@ pub(super) struct Running {
     log: Log<Entry>,
     total: u64,
     not_judged: u64,
+    /// Rows without a change.
+    unchanged: u64,
 }
 
 impl Running {
     pub(super) fn new(test: RunningTest, setting: Setting) -> Self {
         let log = Log::new(setting.memory.clone());
-        Self { test, setting, log, total: 0, not_judged: 0 }
+        Self { test, setting, log, total: 0, not_judged: 0, unchanged: 0 }
     }
 }
 
@@ -220,7 +225,8 @@ impl Evaluator for Running {
     fn look(&self, _: usize, ordinal: u64, row: View<'_>, notes: &mut Notes) {
         let (test, setting) = (&self.test, &self.setting);
         let group = group(&test.per, setting, row);
-        let (Some(group), true) = (group, concerns(test.filter.as_ref(), row, &setting.at)) else {
+        // Rows of which nobody knows the group are a group of their own.
+        let (Some((group, _)), true) = (group, concerns(test.filter.as_ref(), row, &setting.at)) else {
             notes.not_judged += 1;
             return;
         };
@@ -232,25 +238,32 @@ impl Evaluator for Running {
                 Err(_) => faulty = true,
             }
         }
-        let mut amounts = Vec::new();
-        for bound in [&test.balance, &test.delta] {
-            amounts.push(number(bound, setting, row).unwrap_or_else(|()| {
+        let value = |column: usize| row.get(column);
+        let balance = test.balance.value(&setting.at, &value);
+        // A change is what a row adds to a sum.
+        let amounts = [balance, test.delta.summand(&setting.at, &value)].map(|found| {
+            number(found).unwrap_or_else(|()| {
                 faulty = true;
                 None
-            }));
-        }
-        notes.places.push(Entry { group, order, ordinal, amounts, end: None, faulty });
+            })
+        });
+        notes.places.push(Entry { group, order, ordinal, amounts: amounts.to_vec(), end: None, faulty });
     }
 
     fn absorb(&mut self, _: usize, notes: Notes) -> io::Result<()> {
         self.total += notes.total;
         self.not_judged += notes.not_judged;
+        let is_unchanged = |entry: &&Entry| !entry.faulty && entry.amounts.get(1).is_some_and(Option::is_none);
+        self.unchanged += notes.places.iter().filter(is_unchanged).count() as u64;
         self.log.extend(notes.places)
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { test, setting, log, total, not_judged } = *self;
+        let Self { test, setting, log, total, not_judged, unchanged } = *self;
         let mut outcome = Outcome { total, not_judged, ..Outcome::new(&setting) };
+        if unchanged > 0 {
+            outcome.notes.push(format!("{unchanged} rows have no change (NULL), which counts as nothing"));
+        }
         let mut sorted = log.sorted()?;
         let mut difference = BigDecimal::from(0);
         let mut before: Option<Entry> = None;
@@ -312,6 +325,24 @@ impl Evaluator for Running {
     }
 }
 
+/// How far spans reach.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Reach {
+    end: Sortable,
+    /// The end is a part of them: a span that ends where it begins is that one point.
+    closed: bool,
+}
+
+impl Reach {
+    fn of(entry: &Entry) -> Self {
+        Self { end: entry.end.clone().unwrap_or(Sortable::Null), closed: entry.end.as_ref() == entry.order.first() }
+    }
+
+    fn holds(&self, point: &Sortable) -> bool {
+        self.end > *point || self.closed && self.end == *point
+    }
+}
+
 /// Looks for spans of one group that overlap.
 pub(super) struct Overlaps {
     test: OverlapTest,
@@ -338,7 +369,8 @@ impl Evaluator for Overlaps {
         let (test, setting) = (&self.test, &self.setting);
         let of = |bound: &Bound| bound.value(&setting.at, &|column| row.get(column));
         let group = group(&test.per, setting, row);
-        let (Some(group), true) = (group, concerns(test.filter.as_ref(), row, &setting.at)) else {
+        // Nobody knows whether two rows are of one group if nobody knows the group.
+        let (Some((group, false)), true) = (group, concerns(test.filter.as_ref(), row, &setting.at)) else {
             notes.not_judged += 1;
             return;
         };
@@ -379,19 +411,21 @@ impl Evaluator for Overlaps {
         let mut sorted = log.sorted()?;
         // Spans that hang together, one overlapping the next, and how far they reach.
         let mut together: Vec<u64> = Vec::new();
-        let mut reach: Option<(u128, Option<Sortable>)> = None;
+        let mut reach: Option<(u128, Reach)> = None;
         let mut clusters: Vec<Vec<u64>> = Vec::new();
         while let Some(entry) = sorted.next()? {
-            let joins =
-                reach.as_ref().is_some_and(|(group, end)| *group == entry.group && end.as_ref() > entry.order.first());
+            let own = Reach::of(&entry);
+            let joins = reach.as_ref().is_some_and(|(group, reach)| {
+                *group == entry.group && reach.holds(entry.order.first().unwrap_or(&Sortable::Null))
+            });
             if !joins && together.len() > 1 {
                 clusters.push(std::mem::take(&mut together));
             }
             if joins {
-                reach = reach.map(|(group, end)| (group, end.max(entry.end)));
+                reach = reach.map(|(group, reach)| (group, reach.max(own)));
             } else {
                 together.clear();
-                reach = Some((entry.group, entry.end));
+                reach = Some((entry.group, own));
             }
             together.push(entry.ordinal);
         }

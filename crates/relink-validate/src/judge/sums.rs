@@ -4,13 +4,16 @@ use std::{cmp::Ordering, io};
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero as _};
 use relink_model::config::{NoLines, NullLeft, Rounding};
-use relink_rules::{decimal, expression::Datum};
+use relink_rules::{
+    decimal,
+    expression::{Bound, Datum},
+};
 
 use super::{
     Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong,
     amount::Exact,
     concerns, key_of,
-    log::{self, Key, Log, read_text, take, write_text},
+    log::{self, Key, Log, read_number, take, write_number},
 };
 use crate::plan::test::{Side, SumsTest};
 
@@ -97,7 +100,7 @@ impl log::Entry for Entry {
                 let (number, other) = numbers.as_ref();
                 to.push(if other.is_some() { 4 } else { 3 });
                 for number in std::iter::once(number).chain(other) {
-                    write_text(&decimal::plain(&number.number()), to);
+                    write_number(&number.number(), to);
                 }
             }
         }
@@ -105,7 +108,7 @@ impl log::Entry for Entry {
 
     fn read(from: &mut &[u8]) -> Option<Self> {
         let key = Key::read(from)?;
-        let number = |from: &mut &[u8]| decimal::parse(&read_text(from)?).map(|number| Exact::of(&number));
+        let number = |from: &mut &[u8]| read_number(from).map(|number| Exact::of(&number));
         let amount = match u8::from_le_bytes(take(from)?) {
             0 => Amount::Null,
             1 => Amount::Faulty,
@@ -125,8 +128,10 @@ pub(super) struct Sums {
     /// Rows of the left side.
     total: u64,
     outside: u64,
-    /// Rows of the right side without an amount.
+    /// Rows without an amount, of those that are summed.
     null_lines: u64,
+    /// Rows without a key.
+    keyless: u64,
 }
 
 /// What the rows of one key come to on one side.
@@ -173,7 +178,7 @@ enum Compared {
 impl Sums {
     pub(super) fn new(test: SumsTest, setting: Setting) -> Self {
         let log = Log::new(setting.memory.clone());
-        Self { test, setting, log, total: 0, outside: 0, null_lines: 0 }
+        Self { test, setting, log, total: 0, outside: 0, null_lines: 0, keyless: 0 }
     }
 
     fn side(&self, feed: usize) -> &Side {
@@ -203,6 +208,10 @@ impl SumsTest {
         let wrong = |problem| Compared::Wrong { problem, sum: None, difference: None, elsewhere: false };
         if left.faulty || right.faulty {
             return wrong(NO_NUMBER);
+        }
+        if self.left.summed && left.sum.is_none() && right.sum.is_none() {
+            // Not a single amount.
+            return Compared::NotJudged;
         }
         if self.right.is_none() {
             let sum = left.number();
@@ -268,8 +277,13 @@ impl Evaluator for Sums {
         let value = |column: usize| row.get(column);
         let key = match key_of(&side.key, row, at) {
             Ok(KeyOf::Whole(hash)) if concerns(side.filter.as_ref(), row, at) => hash,
-            // A group may be one of those without a value.
-            Ok(KeyOf::Nulls { hash, .. }) if self.test.right.is_none() && concerns(side.filter.as_ref(), row, at) => {
+            Ok(KeyOf::Nulls { hash, .. }) if concerns(side.filter.as_ref(), row, at) => {
+                // A group may be one of those without a value. What is compared by its key has one.
+                if self.test.right.is_some() {
+                    notes.not_judged += 1;
+                    notes.keyless += 1;
+                    return;
+                }
                 hash
             }
             _ => {
@@ -277,7 +291,8 @@ impl Evaluator for Sums {
                 return;
             }
         };
-        let number = |bound: &relink_rules::expression::Bound| match bound.value(at, &value) {
+        let number = |bound: &Bound| match if side.summed { bound.summand(at, &value) } else { bound.value(at, &value) }
+        {
             Ok(Datum::Null) => Ok(None),
             Ok(Datum::Number(number)) => Ok(Some(Exact::of(&number))),
             _ => Err(()),
@@ -297,7 +312,9 @@ impl Evaluator for Sums {
         if feed == 0 {
             self.total += notes.total;
             self.outside += notes.not_judged;
-        } else {
+        }
+        self.keyless += notes.keyless;
+        if self.side(feed).summed {
             let null = |entry: &&Entry| matches!(entry.amount, Amount::Null);
             self.null_lines += notes.amounts.iter().filter(null).count() as u64;
         }
@@ -305,7 +322,9 @@ impl Evaluator for Sums {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { test, setting, log, total, outside, null_lines } = *self;
+        let Self { test, setting, log, total, outside, null_lines, keyless } = *self;
+        // What is summed on the left is judged by group, not by row.
+        let outside = if test.left.summed { 0 } else { outside };
         let mut outcome = Outcome { total, not_judged: outside, ..Outcome::new(&setting) };
         let mut sorted = log.sorted()?;
         let (mut difference, mut elsewhere, mut groups) = (BigDecimal::zero(), 0_u64, 0_u64);
@@ -343,27 +362,36 @@ impl Evaluator for Sums {
                     Compared::Wrong { problem, sum, difference: off, elsewhere: fits } => {
                         elsewhere += u64::from(fits);
                         let mut beside = Vec::new();
-                        if test.right.is_some() {
+                        let mut problem = test.problem_name(problem);
+                        if test.left.summed && test.right.is_some() {
+                            for (side, name) in [(&left, "left"), (&right, "right")] {
+                                let shown = side.rows > 0 && !side.faulty;
+                                beside.push((name.to_owned(), shown.then(|| written(&side.number()))));
+                                if side.rows == 0 {
+                                    problem = format!("there are no rows on the {name} side");
+                                }
+                            }
+                        } else if test.right.is_some() {
                             beside.push((test.sum_name.to_owned(), sum.as_ref().map(written)));
                         }
                         if let Some(off) = &off {
                             beside.push(("difference".to_owned(), Some(written(off))));
                             difference += off.abs();
                         }
-                        let problem = Some(test.problem_name(problem));
-                        outcome.fail(Wrong { feed, ordinal, problem, group: None, beside });
+                        outcome.fail(Wrong { feed, ordinal, problem: Some(problem), group: None, beside });
                     }
                 }
             }
         }
         if test.left.summed {
-            // Judged by group, not by row.
             outcome.total = groups;
-            outcome.not_judged = 0;
         }
         outcome.failed_distinct = outcome.failed;
         if null_lines > 0 {
-            outcome.notes.push(null_lines_note(null_lines));
+            outcome.notes.push(null_lines_note(null_lines, if test.is_total() { "lines" } else { "rows" }));
+        }
+        if keyless > 0 && !test.is_total() {
+            outcome.notes.push(format!("{keyless} rows have no key (NULL) and were left out"));
         }
         if elsewhere > 0 {
             outcome.notes.push(format!("{elsewhere} of them agree if {}", test.elsewhere));
@@ -375,9 +403,9 @@ impl Evaluator for Sums {
     }
 }
 
-/// What is said of lines without an amount.
-pub(crate) fn null_lines_note(lines: u64) -> String {
-    format!("{lines} lines have no amount (NULL) and were left out of the sums")
+/// What is said of lines, or rows, without an amount.
+pub(crate) fn null_lines_note(number: u64, what: &str) -> String {
+    format!("{number} {what} have no amount (NULL) and were left out of the sums")
 }
 
 /// Without zeros at the end.

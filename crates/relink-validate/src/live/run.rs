@@ -330,10 +330,7 @@ async fn pass(
     let mut found = Vec::with_capacity(checks.len());
     for ((check, outcome), feeds) in checks.iter().zip(outcomes).zip(&feeds) {
         let shown = match outcome {
-            Ok(outcome) => {
-                let made = options.made_of(catalog, check);
-                show(&mut source, catalog, check, outcome, feeds, made).await
-            }
+            Ok(outcome) => show(&mut source, catalog, check, outcome, feeds, options).await,
             Err(trouble) => Err(trouble),
         };
         found.push(shown.map_err(DbError::from));
@@ -353,8 +350,9 @@ pub(crate) async fn show<S: RowSource>(
     check: &Check,
     outcome: Outcome,
     feeds: &[judge::Feed],
-    made: Option<usize>,
+    options: &Options,
 ) -> Result<Found, S::Trouble> {
+    let (made, at) = (options.made_of(catalog, check), &options.moment());
     let all_named = outcome.wrong.len() as u64 == outcome.failed;
     let mut found = Found {
         failed: outcome.failed,
@@ -370,8 +368,7 @@ pub(crate) async fn show<S: RowSource>(
     let mut samples: Vec<(usize, Sample)> = Vec::new();
     for (number, feed) in feeds.iter().enumerate() {
         let relation = catalog.relation(feed.relation);
-        let columns: Vec<usize> =
-            check.columns.iter().filter_map(|name| relation.column(name)).map(|(index, _)| index).collect();
+        let columns = judge::columns_shown(check, relation, number);
         let of_feed = |wrong: &&(usize, judge::Wrong)| wrong.1.feed == number;
         let wrong: Vec<(usize, judge::Wrong)> = outcome.wrong.iter().cloned().enumerate().collect();
         let mut wrong: Vec<&(usize, judge::Wrong)> = wrong.iter().filter(of_feed).collect();
@@ -380,7 +377,7 @@ pub(crate) async fn show<S: RowSource>(
         if !ordinals.is_empty() {
             let rows = source.fetch(feed.relation, &columns, &ordinals).await?;
             for ((place, wrong), named) in wrong.into_iter().zip(rows) {
-                samples.push((*place, shown(relation, &columns, wrong, named)));
+                samples.push((*place, judge::sample_of(check, relation, &columns, wrong, named, at)));
             }
         }
         if let (0, Some(made), true) = (number, made.filter(|_| all_named), !ordinals.is_empty()) {
@@ -435,25 +432,6 @@ async fn occurred(
         ends.extend(connection.query(&sql, &[]).await?.into_iter().flatten());
     }
     Ok(between(&column.name, ends.iter()))
-}
-
-fn shown(relation: &Relation, columns: &[usize], wrong: &judge::Wrong, named: Named) -> Sample {
-    let mut values: IndexMap<String, Option<String>> = IndexMap::new();
-    for (column, value) in columns.iter().zip(&named.values) {
-        let name = &relation.columns[*column].name;
-        if !named.key.contains_key(name) {
-            values.insert(name.clone(), text(value));
-        }
-    }
-    values.extend(wrong.beside.iter().cloned());
-    Sample {
-        key: named.key,
-        values,
-        group: wrong.group,
-        problem: wrong.problem.clone(),
-        place: named.place,
-        allowed: false,
-    }
 }
 
 /// One scan of a relation for all its checks. Where the scan fails, each check is counted alone, so that only the one to blame fails.

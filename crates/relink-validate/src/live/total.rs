@@ -268,7 +268,7 @@ pub(crate) async fn run(
     if !probe.null_lines.is_empty() {
         let skipped = count(connection, &probe.null_lines, &[]).await?;
         if skipped > 0 {
-            found.notes.push(null_lines_note(skipped));
+            found.notes.push(null_lines_note(skipped, "lines"));
         }
     }
     Ok(Some(found))

@@ -145,8 +145,7 @@ pub async fn run_export(
     let share = begun_at.elapsed() / u32::try_from(made.len().max(1)).unwrap_or(u32::MAX);
     for ((check, outcome), feeds) in made.into_iter().zip(outcomes).zip(&feeds) {
         events(Event::Started { id: check.id.clone() });
-        let made = options.made_of(catalog, check);
-        let result = result(&mut records, catalog, check, outcome, feeds, (share, made)).await;
+        let result = result(&mut records, catalog, check, outcome, feeds, (share, options)).await;
         events(Event::Finished { id: result.id.clone(), status: result.status, failed: result.counts.failed });
         report.checks.push(result);
     }
@@ -241,7 +240,7 @@ async fn result(
     check: &Check,
     outcome: Result<Outcome, Trouble>,
     feeds: &[Feed],
-    (share, made): (Duration, Option<usize>),
+    (share, options): (Duration, &Options),
 ) -> CheckResult {
     let mut result = begun(check);
     result.duration_ms = milliseconds(share);
@@ -256,7 +255,7 @@ async fn result(
         return result;
     }
     let found = match outcome {
-        Ok(outcome) => show(records, catalog, check, outcome, feeds, made).await,
+        Ok(outcome) => show(records, catalog, check, outcome, feeds, options).await,
         Err(trouble) => Err(trouble),
     };
     match found {

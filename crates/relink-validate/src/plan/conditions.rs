@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use relink_model::config::{ConfigError, Domain, Number, Scalar, Unknown};
 use relink_model::{Relation, RelationId, TypeKind};
 use relink_rules::decimal;
-use relink_rules::expression::{Bound, BoundNode, Comparison, Kind, parse_duration};
+use relink_rules::expression::{Bound, BoundNode, Comparison, Kind, parse_moment, path_of};
 
 use super::names::{Mistake, Names, level, part};
 use super::references::live_filter;
@@ -297,11 +297,12 @@ fn moment(
     text: &str,
     future: bool,
 ) -> Result<Check, ConfigError> {
-    let (column, slack_seconds) =
-        parse(text).ok_or_else(|| table.syntax(key, text, "\"column\" or \"column +5m\" (s, m, h or d)"))?;
-    relink_model::config::require_column(planning.catalog, table.id, table.name, key, column)?;
+    let (column, slack) =
+        parse_moment(text).ok_or_else(|| table.syntax(key, text, "\"column\" or \"column +5m\" (s, m, h or d)"))?;
+    let slack_seconds = slack.unwrap_or(SLACK_SECONDS);
+    relink_model::config::require_column(planning.catalog, table.id, table.name, key, &column)?;
     let relation = planning.catalog.relation(table.id);
-    let (index, found) = relation.column(column).expect("it was just required");
+    let (index, found) = relation.column(&column).expect("it was just required");
     let dates = matches!(
         found.data_type.kind,
         TypeKind::Date
@@ -344,26 +345,16 @@ pub(super) fn moment_check(
     check
 }
 
-/// `column` or `column +5m`.
-fn parse(text: &str) -> Option<(&str, i64)> {
-    let text = text.trim();
-    let Some((column, slack)) = text.rsplit_once('+') else {
-        return (!text.is_empty()).then_some((text, SLACK_SECONDS));
-    };
-    let column = column.trim();
-    (!column.is_empty()).then_some((column, parse_duration(slack.trim())?))
-}
-
 /// `in = { currency = { table = "currencies.code" } }`.
 fn domain_of(planning: &Planning<'_>, table: Table<'_>, column: &str, other: &str) -> Result<Check, ConfigError> {
     let names = Names::new(planning, table.id, table.name, "in");
     let found = || -> Result<Check, Mistake> {
         let (index, own) = names.named(column)?;
-        let (target, there) = other.rsplit_once('.').ok_or_else(|| {
+        let path = path_of(other);
+        let (there, target) = path.split_last().filter(|(_, target)| !target.is_empty()).ok_or_else(|| {
             Mistake::Expected("a column of another table, such as { table = \"currencies.code\" }".to_owned())
         })?;
-        let path: Vec<String> = target.split('.').map(str::to_owned).collect();
-        let target = names.table(&path)?;
+        let target = names.table(target)?;
         let (there_index, theirs) = names.of(target).named(there)?;
         let (mut here, mut theirs) = (part(index, own, true), part(there_index, theirs, true));
         level(&mut here, &mut theirs);
@@ -388,19 +379,4 @@ fn domain_of(planning: &Planning<'_>, table: Table<'_>, column: &str, other: &st
         Ok(check)
     };
     found().map_err(|mistake| mistake.into_error(table, "in", other))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slack_is_five_minutes_unless_the_rule_says_otherwise() {
-        assert_eq!(parse("created_at"), Some(("created_at", 300)));
-        assert_eq!(parse("ordered at +2h"), Some(("ordered at", 7200)));
-        assert_eq!(parse("d+1d"), Some(("d", 86_400)));
-        for bad in ["", "+5m", "d +", "d +5", "d +5y", "d +m", "d +99999999999999999999d"] {
-            assert_eq!(parse(bad), None, "{bad}");
-        }
-    }
 }

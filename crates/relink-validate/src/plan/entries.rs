@@ -2,7 +2,9 @@
 
 use relink_model::config::{CheckConfig, ConfigError, NoLines, NullLeft, Rounding, RuleKind, SqlText};
 use relink_model::{Column, Relation, RelationId, TypeKind};
-use relink_rules::expression::{AmountBy, Bound, Path, Sum, Tolerance, parse_amount_by, parse_sum, parse_tolerance};
+use relink_rules::expression::{
+    AmountBy, Bound, Node, Path, Sum, Tolerance, parse_amount_by, parse_sum, parse_tolerance, path_of,
+};
 use relink_rules::{Part, decimal};
 
 use super::groups::{TotalRule, columns_of, key_parts, total_check};
@@ -49,6 +51,16 @@ enum Stop {
     Error(ConfigError),
 }
 
+/// What a part of a key is called: its column, or the text that makes it.
+fn named(text: &str) -> String {
+    match path_of(text).as_slice() {
+        [name] | [.., name] if relink_rules::parse(text).is_ok_and(|parsed| matches!(parsed.node, Node::Column(_))) => {
+            name.clone()
+        }
+        _ => text.trim().to_owned(),
+    }
+}
+
 impl<'a> Entry<'a> {
     fn stop(&self, key: &str, why: &str) -> Stop {
         Stop::Error(mistake(self.at, self.said, key, why))
@@ -73,9 +85,10 @@ impl<'a> Entry<'a> {
     }
 
     fn table(&self, key: &str, name: &str) -> Result<RelationId, Stop> {
-        self.planning.catalog.find(name).ok_or_else(|| {
-            self.wrong(key, name, Mistake::Unknown(super::names::unknown_table(self.planning.catalog, name)))
-        })
+        self.planning
+            .catalog
+            .find(name)
+            .ok_or_else(|| self.wrong(key, name, Mistake::Unknown(ConfigError::no_table(self.planning.catalog, name))))
     }
 
     fn on(&self) -> Result<Names<'a>, Stop> {
@@ -156,7 +169,7 @@ impl<'a> Entry<'a> {
         match &mut check.test {
             Test::Count(test) => test.filter = filter,
             Test::Fresh(test) => test.filter = filter,
-            Test::NoOverlap(test) => test.filter = filter,
+            Test::NoOverlap(test) => test.filter = both(test.filter.take(), filter),
             _ if self.said.filter.is_some() => return Err(self.stop("where", "a tree is judged as a whole")),
             _ => {}
         }
@@ -169,12 +182,12 @@ impl<'a> Entry<'a> {
         let left = self.want("left", entry.left.as_ref())?;
         let right = self.want("right", entry.right.as_ref())?;
         let by = entry.by.as_ref().ok_or_else(|| self.stop("by", "it is missing, and this kind of rule needs it"))?;
-        let by: Vec<Path> = by.all().iter().map(|path| path.split('.').map(str::to_owned).collect()).collect();
+        let by: Vec<Path> = by.all().iter().map(|path| path_of(path)).collect();
         let sum: Sum = parse_sum(right).map_err(|error| self.wrong("right", right, error.into()))?;
         let text = format!("{left} = {right}");
         let rule = TotalRule {
             text: &text,
-            column: left.split('.').map(str::to_owned).collect(),
+            column: path_of(left),
             sum,
             by,
             filter: None,
@@ -191,8 +204,8 @@ impl<'a> Entry<'a> {
         total_check(self.planning, names, rule).map_err(|found| self.wrong("right", right, found))
     }
 
-    /// Amounts of one side.
-    fn side(&self, key: &str, text: &str) -> Result<(Side, Vec<String>), Stop> {
+    /// Amounts of one side, the columns of the amount, and those of the key.
+    fn side(&self, key: &str, text: &str) -> Result<(Side, Vec<String>, Vec<String>), Stop> {
         let wrong = |found| self.wrong(key, text, found);
         let rule: AmountBy = parse_amount_by(text).map_err(|error| wrong(error.into()))?;
         let mut paths: Vec<&Path> = rule.by.iter().collect();
@@ -209,15 +222,16 @@ impl<'a> Entry<'a> {
         let filter = both(filter, live_filter(self.planning, id));
         let columns = columns_of(names.relation(), std::iter::once(&amount));
         let key = key_parts(names, &rule.by).map_err(wrong)?;
-        Ok((Side { relation: id, key, amount, other: None, summed: rule.summed, filter }, columns))
+        let key_names = rule.by.iter().filter_map(|path| path.last().cloned()).collect();
+        Ok((Side { relation: id, key, amount, other: None, summed: rule.summed, filter }, columns, key_names))
     }
 
     fn equal(&self) -> Result<Check, Stop> {
         let entry = self.said;
         let (left_text, right_text) =
             (self.want("left", entry.left.as_ref())?, self.want("right", entry.right.as_ref())?);
-        let (mut left, columns) = self.side("left", left_text)?;
-        let (mut right, _) = self.side("right", right_text)?;
+        let (mut left, mut columns, key_names) = self.side("left", left_text)?;
+        let (mut right, ..) = self.side("right", right_text)?;
         if left.key.len() != right.key.len() {
             return Err(self.stop("right", "both sides need as many columns after \"by\""));
         }
@@ -241,8 +255,11 @@ impl<'a> Entry<'a> {
             null_lines_fail: entry.null_lines_fail,
             sum_name: "the other side",
             plain: false,
+            key_names,
         };
         let name = format!("equal:{}", super::columns_id(&relation.name, &columns));
+        // What is compared by a key is shown with it.
+        columns.extend(test.key_names.iter().filter(|name| !columns.contains(name)).cloned().collect::<Vec<_>>());
         let mut check = Check::of(name, CheckKind::Equal, relation, &columns, Test::Sums(Box::new(test)));
         check.message = format!("{left_text} is not {right_text}");
         check.help = Some("correct one of the two, or the rule where it leaves something out".to_owned());
@@ -293,11 +310,12 @@ impl<'a> Entry<'a> {
             null_lines_fail: false,
             sum_name: "",
             plain: false,
+            key_names: self.said.per.iter().map(|text| named(text)).collect(),
         };
         let name = format!("balance:{}", super::columns_id(&relation.name, &columns));
         let mut check = Check::of(name, CheckKind::Balance, relation, &columns, Test::Sums(Box::new(test)));
         check.message = format!("{text} does not come to zero per {}", self.said.per.join(", "));
-        check.help = Some("a group stands for its first row: look at all of its rows".to_owned());
+        check.help = Some("look at all rows of the group: one of them is missing, or wrong".to_owned());
         Ok(check)
     }
 

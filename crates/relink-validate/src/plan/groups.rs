@@ -6,6 +6,7 @@ use relink_model::{Column, Relation, RelationId, TypeKind};
 use relink_rules::Part;
 use relink_rules::expression::{
     Bound, BoundNode, Expression, Function, Kind, Path, Sum, Tolerance, Total, parse_bounds, parse_fresh, parse_spans,
+    paths_of,
 };
 
 use super::names::{Mistake, Names, level, part};
@@ -125,8 +126,12 @@ pub(super) fn total_check(planning: &Planning<'_>, names: Names<'_>, rule: Total
         left_key.push(here);
         right_key.push(there);
     }
+    // Of a sum a side that is NULL counts as nothing, and in SQL it makes the whole amount NULL.
+    let nullable = |(column, _): &(usize, Kind)| line_relation.columns[*column].nullable;
+    let parted = amount.terms().len() > 1 && amount.columns().iter().any(nullable);
     let (other, other_digits, elsewhere) = rounded_elsewhere(&amount, rule.sum.digits);
     let plain = filter.is_none()
+        && !parted
         && rule.headers.is_none()
         && live_filter(planning, names.id).is_none()
         && rule.sum.digits.is_none()
@@ -154,6 +159,7 @@ pub(super) fn total_check(planning: &Planning<'_>, names: Names<'_>, rule: Total
         null_lines_fail: rule.null_lines_fail,
         sum_name: SUM_OF_LINES,
         plain,
+        key_names: Vec::new(),
     };
     let name = format!("total:{}.{}", header.name, total.name);
     let columns = [total.name.clone()];
@@ -252,7 +258,8 @@ pub(super) fn no_overlap(planning: &Planning<'_>, names: Names<'_>, text: &str) 
         return Err(Mistake::Expected("two dates or two numbers as the ends of the span".to_owned()));
     }
     let columns = columns_of(relation, per.iter().chain([&start, &end]));
-    let filter = live_filter(planning, names.id);
+    let filter = rule.filter.as_ref().map(|filter| names.condition(filter, text)).transpose()?;
+    let filter = both(filter, live_filter(planning, names.id));
     let test = OverlapTest { relation: names.id, per, start, end, filter };
     let name = format!("no_overlap:{}", columns_id(&relation.name, &columns));
     let mut check = Check::of(name, CheckKind::NoOverlap, relation, &columns, Test::NoOverlap(test));
@@ -275,11 +282,10 @@ pub(super) fn columns_of<'b>(relation: &Relation, bounds: impl Iterator<Item = &
 
 pub(super) fn acyclic(names: Names<'_>, text: &str) -> Result<Check, Mistake> {
     let relation = names.relation();
-    let columns: Vec<String> =
-        text.trim_matches(['(', ')', ' ']).split(',').map(|name| name.trim().to_owned()).collect();
-    let mut parent = Vec::new();
-    for name in &columns {
-        let (index, column) = names.named(name)?;
+    let (mut columns, mut parent) = (Vec::new(), Vec::new());
+    for path in paths_of(text) {
+        let (index, column) = names.column(&path)?;
+        columns.push(column.name.clone());
         parent.push(part(index, column, false));
     }
     let own_key = relation

@@ -6,7 +6,7 @@ mod groups;
 pub(crate) mod guessed;
 mod mentioned;
 mod names;
-mod polymorphic;
+pub(crate) mod polymorphic;
 mod references;
 mod schema;
 pub(crate) mod settings;
@@ -24,10 +24,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::mentioned::mentioned;
-pub use self::settings::fits;
 use self::test::Test;
 use crate::infer::Guess;
 use crate::report::Threshold;
+pub use relink_model::suggest::fits;
 
 /// What kind of check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -221,13 +221,7 @@ fn planned(planning: &Planning<'_>) -> Result<Vec<Check>, Vec<ConfigError>> {
     let mut errors = Vec::new();
     errors.extend(conditions::time_zone(config.run.timezone.as_deref()).err());
     let mut rules: HashMap<RelationId, Vec<Check>> = HashMap::new();
-    for (name, table) in &config.table {
-        let Some(id) = catalog.find(name) else {
-            if !table.if_exists {
-                errors.push(names::unknown_table(catalog, name));
-            }
-            continue;
-        };
+    for (id, name, table) in config.resolve_tables(catalog)? {
         let table = Table { id, name, config: table };
         let (checks, mut found) = of_table(planning, table);
         if table.config.if_exists {
@@ -274,14 +268,11 @@ pub(crate) fn condition_of(
     names::Names::new(planning, id, "", "").parsed(text).ok()
 }
 
-/// Whether two checks ask the same of the same columns.
+/// Whether two checks say that the same columns make a key.
 fn same_key(one: &Check, other: &Check) -> bool {
     match (&one.test, &other.test) {
         (Test::Unique(one), Test::Unique(other)) => {
             one.parts == other.parts && one.filter == other.filter && one.nulls_equal == other.nulls_equal
-        }
-        (Test::Reference(one), Test::Reference(other)) => {
-            one.parts == other.parts && one.target == other.target && one.filter == other.filter
         }
         _ => false,
     }

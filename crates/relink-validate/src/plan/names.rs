@@ -1,23 +1,13 @@
 //! Names of rules, found in the catalog.
 
 use relink_model::config::ConfigError;
-use relink_model::{Catalog, Column as Definition, Relation, RelationId, RelationName, TypeKind, suggest};
+use relink_model::{Catalog, Column as Definition, Relation, RelationId, TypeKind, suggest};
 use relink_rules::{
     Expression, Part, SyntaxError,
     expression::{BindError, Bound, Column, Kind, Node, Path},
 };
 
 use super::Planning;
-
-/// A table that does not exist.
-pub(crate) fn unknown_table(catalog: &Catalog, name: &str) -> ConfigError {
-    ConfigError::UnknownTable { table: name.to_owned(), nearest: nearest_table(catalog, name) }
-}
-
-fn nearest_table(catalog: &Catalog, name: &str) -> Option<String> {
-    let names: Vec<String> = catalog.relations.iter().map(|relation| relation.name.to_string()).collect();
-    suggest::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
-}
 
 /// What is wrong with a text of a rule, before it is known whose text it is.
 #[derive(Debug)]
@@ -64,17 +54,12 @@ impl<'a> Names<'a> {
 
     /// The relation of a dotted name.
     pub(crate) fn table(&self, path: &[String]) -> Result<RelationId, Mistake> {
-        let name = match path {
-            [name] => RelationName::new(name.clone()),
-            [namespace, rest @ ..] => RelationName::qualified(namespace.clone(), rest.join(".")),
-            [] => return Ok(self.id),
-        };
-        let written = path.join(".");
-        let found = self.catalog.id(&name).or_else(|| self.catalog.find(&written));
+        if path.is_empty() {
+            return Ok(self.id);
+        }
+        let found = self.catalog.find_path(path);
         found.ok_or_else(|| {
-            let (table, key) = (self.table.to_owned(), self.key.to_owned());
-            let nearest = nearest_table(self.catalog, &written);
-            Mistake::Unknown(ConfigError::UnknownTarget { table, key, target: written, nearest })
+            Mistake::Unknown(ConfigError::no_target(self.catalog, self.table, self.key, &path.join(".")))
         })
     }
 
@@ -99,6 +84,18 @@ impl<'a> Names<'a> {
 
     fn unknown(&self, path: &Path) -> Mistake {
         let relation = self.relation();
+        if let Some((_, table)) = path.split_last().filter(|(_, table)| !table.is_empty()) {
+            match self.table(table) {
+                Err(mistake) => return mistake,
+                Ok(other) if other != self.id => {
+                    let other = &self.catalog.relation(other).name;
+                    let expected =
+                        format!("columns of {} alone, and {} is one of {other}", relation.name, path.join("."));
+                    return Mistake::Expected(expected);
+                }
+                Ok(_) => {}
+            }
+        }
         let column = path.last().cloned().unwrap_or_default();
         let nearest = suggest::nearest(&column, relation.columns.iter().map(|column| column.name.as_str()));
         let nearest = nearest.map(str::to_owned);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use relink_model::{RelationId, Severity};
+use relink_model::RelationId;
 use relink_records::{Generic, IdColumn, Mapping, Polymorphic, Types, profile::Profiles};
 use relink_rules::Part;
 
@@ -13,18 +13,32 @@ use super::test::{PolymorphicTest, Test, TypeTable};
 use super::{Check, CheckKind, Planning, columns_id};
 
 /// What is known of polymorphic references; nothing where the configuration of profiles does not fit, which is said elsewhere.
-pub(super) fn mapping(planning: &Planning<'_>) -> Option<Mapping> {
+pub(crate) fn mapping(planning: &Planning<'_>) -> Option<Mapping> {
     let profiles = Profiles::new(&[], &planning.config.profiles, planning.catalog).ok()?;
     Mapping::new(planning.catalog, planning.config, &profiles, &[], false).ok()
 }
 
-/// The checks of one relation.
+/// The checks of one relation: of references that the configuration, or a profile, speaks of.
 pub(super) fn plan(planning: &Planning<'_>, mapping: &Mapping, id: RelationId, checks: &mut Vec<Check>) {
-    let Some(found) = mapping.polymorphic(id) else { return };
-    let found = Arc::new(found.clone());
-    for generic in &found.generics {
-        checks.push(check(planning, &found, id, generic));
+    checks.extend(of_relation(planning, mapping, id, false));
+}
+
+/// Those that the names of columns alone suggest. They lead somewhere, or are none.
+pub(crate) fn guessed(planning: &Planning<'_>, mapping: &Mapping, id: RelationId) -> Vec<Check> {
+    let mut checks = of_relation(planning, mapping, id, true);
+    for check in &mut checks {
+        if let Test::Polymorphic(test) = &mut check.test {
+            test.loose = false;
+        }
     }
+    checks
+}
+
+fn of_relation(planning: &Planning<'_>, mapping: &Mapping, id: RelationId, guessed: bool) -> Vec<Check> {
+    let Some(found) = mapping.polymorphic(id) else { return Vec::new() };
+    let found = Arc::new(found.clone());
+    let wanted = found.generics.iter().filter(|generic| generic.guessed == guessed);
+    wanted.map(|generic| check(planning, &found, id, generic)).collect()
 }
 
 fn check(planning: &Planning<'_>, found: &Arc<Polymorphic>, id: RelationId, generic: &Generic) -> Check {
@@ -69,8 +83,6 @@ fn check(planning: &Planning<'_>, found: &Arc<Polymorphic>, id: RelationId, gene
     );
     let name = format!("poly:{}", columns_id(&relation.name, &columns));
     let mut check = Check::of(name, CheckKind::Poly, relation, &columns, Test::Polymorphic(Box::new(test)));
-    // What only the names of columns say is a guess.
-    check.severity = if generic.guessed { Severity::Warning } else { Severity::Error };
     check.message = format!("{} and {} name a row that does not exist", columns[0], columns[1]);
     check.why = Some("no database enforces a reference whose table stands in another column".to_owned());
     check.help = Some("delete these rows, or say in [table.x] generic which tables the types name".to_owned());

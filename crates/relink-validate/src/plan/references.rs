@@ -88,7 +88,7 @@ pub(super) fn check(
             _ => Matching::Simple,
         },
     };
-    if rule.filter.is_none() && rule.alike.is_empty() && rule.matching != Some("strict") && key == "refs" {
+    if rule.filter.is_none() && rule.alike.is_empty() && key == "refs" {
         return Ok(None);
     }
     let filter = rule.filter.as_ref().map(|filter| names.condition(filter, text)).transpose()?;

@@ -16,8 +16,15 @@ use super::{Check, CheckKind, Planning, columns_id, mentioned};
 pub(super) fn plan(planning: &Planning<'_>, id: RelationId, relation: &Relation, checks: &mut Vec<Check>) {
     references(planning, id, relation, checks);
     keys(planning, id, relation, checks);
-    for (index, column) in relation.columns.iter().enumerate().filter(|(_, column)| !column.nullable) {
-        checks.push(not_null(id, relation, index, column));
+    for (index, column) in relation.columns.iter().enumerate() {
+        if !column.nullable {
+            let what = format!("{} is NULL although the schema forbids it", column.name);
+            checks.push(not_null(id, relation, index, what));
+        } else if relation.primary_key_columns().contains(&column.name) && !column.is_numbered() {
+            // A primary key promises it, and SQLite lets it pass.
+            let what = format!("{} is NULL although it is of the primary key: nothing names this row", column.name);
+            checks.push(not_null(id, relation, index, what));
+        }
     }
     expressions(planning, id, relation, checks);
     for (index, column) in relation.columns.iter().enumerate() {
@@ -34,32 +41,28 @@ fn trusted(planning: &Planning<'_>, enforcement: Enforcement) -> bool {
 
 fn references(planning: &Planning<'_>, id: RelationId, relation: &Relation, checks: &mut Vec<Check>) {
     for (index, key) in relation.foreign_keys.iter().enumerate() {
-        let same = |other: &ForeignKey| {
-            (&other.columns, &other.referenced, &other.referenced_columns, other.match_kind)
-                == (&key.columns, &key.referenced, &key.referenced_columns, key.match_kind)
-        };
-        if relation.foreign_keys[..index].iter().any(same) || trusted(planning, key.enforcement) {
+        let same = |other: &ForeignKey| other.is_same_reference(key) && other.match_kind == key.match_kind;
+        let (rule, said) = rule_of(planning, id, key).unzip();
+        let full = matches_full(planning, key, said.flatten());
+        // What the database vouches for is what it declares, and not what a rule asks beyond that.
+        let vouched = !full || key.match_kind == MatchKind::Full;
+        if relation.foreign_keys[..index].iter().any(same) || vouched && trusted(planning, key.enforcement) {
             continue;
         }
-        let Some(test) = reference(planning, id, relation, index, key) else { continue };
-        let is_twin = |other: &ForeignKey| other.columns == key.columns && other.referenced != key.referenced;
-        let mut name = format!("ref:{}", columns_id(&relation.name, &key.columns));
-        if relation.foreign_keys.iter().any(is_twin) {
-            name = format!("{name}->{}", key.referenced);
-        }
-        let rule = (key.enforcement == Enforcement::Virtual).then(|| rule_of(planning, relation, key)).flatten();
+        let Some(test) = reference(planning, id, relation, index, full) else { continue };
+        let name = format!("ref:{}{}", columns_id(&relation.name, &key.columns), target_id(relation, key));
         let dead = dead_check(planning, &name, relation, &key.columns, &test);
         let fading = live_filter(planning, id).map(|live| {
             let rest = ReferenceTest { filter: Some(live.negated()), key: None, ..test.clone() };
             let mut check =
                 Check::of(format!("{name}[not live]"), CheckKind::Ref, relation, &key.columns, Test::Reference(rest));
             check.severity = Severity::Info;
-            check.message = format!("a row that is not live {}", message(key));
+            check.message = format!("a row that is not live {}", message(key, full));
             check
         });
         let test = ReferenceTest { filter: live_filter(planning, id), ..test };
         let mut check = Check::of(name, CheckKind::Ref, relation, &key.columns, Test::Reference(test));
-        check.message = message(key);
+        check.message = message(key, full);
         check.why = Some(why(key.enforcement).to_owned());
         check.help = Some(format!("add the missing rows of {}, or change or clear these references", key.referenced));
         check.rule = rule;
@@ -69,18 +72,48 @@ fn references(planning: &Planning<'_>, id: RelationId, relation: &Relation, chec
     }
 }
 
-/// Where the configuration declares a virtual reference.
-fn rule_of(planning: &Planning<'_>, relation: &Relation, key: &ForeignKey) -> Option<Vec<String>> {
-    let (table, config) = planning.config.table.iter().find(|(name, _)| {
-        planning.catalog.find(name).is_some_and(|id| planning.catalog.relation(id).name == relation.name)
-    })?;
-    let at = config.refs.iter().position(|text| {
-        relink_rules::expression::parse_reference(text).is_ok_and(|rule| {
-            let named = rule.columns.iter().filter_map(|path| path.last());
-            named.eq(key.columns.iter()) && rule.referenced == key.referenced_columns
-        })
-    })?;
-    Some(vec!["table".to_owned(), table.clone(), "refs".to_owned(), at.to_string()])
+/// What tells keys of the same columns apart. What the schema declares keeps its id, whatever the configuration adds.
+fn target_id(relation: &Relation, key: &ForeignKey) -> String {
+    let counts =
+        |other: &ForeignKey| key.enforcement == Enforcement::Virtual || other.enforcement != Enforcement::Virtual;
+    let is_twin = |other: &&ForeignKey| other.columns == key.columns && !other.is_same_reference(key) && counts(other);
+    let twins: Vec<&ForeignKey> = relation.foreign_keys.iter().filter(is_twin).collect();
+    if twins.iter().any(|other| other.referenced == key.referenced) {
+        return format!("->{}", columns_id(&key.referenced, &key.referenced_columns));
+    }
+    if twins.is_empty() { String::new() } else { format!("->{}", key.referenced) }
+}
+
+/// Whether half of a key is wrong: where the schema or the rule says so, or, where neither says anything, the run.
+fn matches_full(planning: &Planning<'_>, key: &ForeignKey, said: Option<&'static str>) -> bool {
+    let is_virtual = key.enforcement == Enforcement::Virtual;
+    if !is_virtual && key.match_kind == MatchKind::Full {
+        return true;
+    }
+    match (said, planning.config.run.match_kind) {
+        (Some(said), _) => said != "simple",
+        (None, Some(RuleMatch::Strict)) => true,
+        (None, Some(RuleMatch::Full)) => is_virtual,
+        (None, _) => false,
+    }
+}
+
+/// Where the configuration declares a reference, and how it says that it matches.
+fn rule_of(planning: &Planning<'_>, id: RelationId, key: &ForeignKey) -> Option<(Vec<String>, Option<&'static str>)> {
+    let (table, config) = planning.config.table.iter().find(|(name, _)| planning.catalog.find(name) == Some(id))?;
+    config.refs.iter().enumerate().find_map(|(at, text)| {
+        let rule = relink_rules::expression::parse_reference(text).ok()?;
+        let target = planning.catalog.find_path(&rule.table)?;
+        let said = ForeignKey {
+            columns: rule.columns.iter().filter_map(|path| path.last().cloned()).collect(),
+            referenced: planning.catalog.relation(target).name.clone(),
+            referenced_columns: rule.referenced,
+            ..key.clone()
+        };
+        let plain = rule.filter.is_none() && rule.alike.is_empty();
+        let place = || vec!["table".to_owned(), table.clone(), "refs".to_owned(), at.to_string()];
+        (plain && said.is_same_reference(key)).then(|| (place(), rule.matching))
+    })
 }
 
 /// What a key asks; `None` where the schema leaves open what it refers to, which is a finding about the schema.
@@ -89,8 +122,9 @@ fn reference(
     id: RelationId,
     relation: &Relation,
     index: usize,
-    key: &ForeignKey,
+    full: bool,
 ) -> Option<ReferenceTest> {
+    let key = &relation.foreign_keys[index];
     let own = |name: &String| relation.column(name).map(|(index, column)| part(index, column, false));
     let mut parts: Vec<_> = key.columns.iter().map(own).collect::<Option<_>>()?;
     let unseen = planning.catalog.unseen.contains(&key.referenced);
@@ -108,10 +142,6 @@ fn reference(
             target_parts.push(theirs);
         }
     }
-    let by_rule = planning.config.run.match_kind;
-    let full = key.match_kind == MatchKind::Full
-        || by_rule == Some(RuleMatch::Strict)
-        || by_rule == Some(RuleMatch::Full) && key.enforcement == Enforcement::Virtual;
     Some(ReferenceTest {
         relation: id,
         parts,
@@ -126,15 +156,12 @@ fn reference(
     })
 }
 
-fn message(key: &ForeignKey) -> String {
+fn message(key: &ForeignKey, full: bool) -> String {
     let target = match key.referenced_columns.as_slice() {
         [] => key.referenced.to_string(),
         columns => format!("{}({})", key.referenced, columns.join(", ")),
     };
-    let half = match key.match_kind {
-        MatchKind::Full if key.columns.len() > 1 => ", or only half of its key (MATCH FULL)",
-        _ => "",
-    };
+    let half = if full && key.columns.len() > 1 { ", or only half of its key (MATCH FULL)" } else { "" };
     format!("references a row of {target} that does not exist{half}")
 }
 
@@ -260,12 +287,13 @@ fn concerned(relation: &Relation, unique: &UniqueKey) -> Vec<String> {
     mentioned(relation, &texts.join(" "))
 }
 
-fn not_null(id: RelationId, relation: &Relation, index: usize, column: &Column) -> Check {
+fn not_null(id: RelationId, relation: &Relation, index: usize, message: String) -> Check {
+    let column = &relation.columns[index];
     let test = Test::NotNull(ColumnTest { relation: id, column: index });
     let columns = [column.name.clone()];
     let name = format!("not_null:{}.{}", relation.name, column.name);
     let mut check = Check::of(name, CheckKind::NotNull, relation, &columns, test);
-    check.message = format!("{} is NULL although the schema forbids it", column.name);
+    check.message = message;
     check.help = Some(format!("give {} a value in these rows", column.name));
     check
 }

@@ -3,7 +3,7 @@
 use relink_model::config::{CheckConfig, Config, ConfigError};
 use relink_rules::decimal;
 
-use super::Check;
+use super::{Check, fits};
 use crate::report::Threshold;
 
 /// What the ids of checks begin with that only reading an export brings to light: nobody can say beforehand which there are.
@@ -114,41 +114,4 @@ pub(super) fn mistake(at: usize, entry: &CheckConfig, key: &str, why: &str) -> C
     let name = entry.id.as_ref().map_or_else(|| format!("number {}", at + 1), |id| format!("{id:?}"));
     let why = if key.is_empty() { why.to_owned() } else { format!("{key}: {why}") };
     ConfigError::Entry { list: "check", at, name, key: key.to_owned(), why }
-}
-
-/// Whether a pattern, in which `*` stands for anything, fits a text.
-pub fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text, expected) in [
-            ("*", "ref:orders.customer_id", true),
-            ("ref:*", "ref:orders.customer_id", true),
-            ("ref:*.customer_id", "ref:orders.customer_id", true),
-            ("ref:*_id", "ref:orders.customer", false),
-            ("ref:orders.customer_id", "ref:orders.customer_id", true),
-            ("ref:orders", "ref:orders.customer_id", false),
-            ("*a*a", "a", false),
-            ("*a*a", "baca", true),
-        ] {
-            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 }

@@ -321,15 +321,22 @@ pub struct SumsTest {
     pub sum_name: &'static str,
     /// Written as SQL where that is sure to agree: the columns of the amount, of the key, and what they are called.
     pub plain: bool,
+    /// What the parts of the key are called where findings stand for groups of rows.
+    pub key_names: Vec<String>,
 }
 
 impl SumsTest {
+    /// Whether headers are compared with their lines.
+    pub(crate) fn is_total(&self) -> bool {
+        self.sum_name == SUM_OF_LINES
+    }
+
     /// How a problem is called: of two amounts neither is a line.
     pub(crate) fn problem_name(&self, problem: &str) -> String {
         use crate::judge::{DIFFERS, MISSING};
         match problem {
-            DIFFERS if self.sum_name != SUM_OF_LINES => format!("differs from {}", self.sum_name),
-            MISSING if self.sum_name != SUM_OF_LINES => "NULL on one side".to_owned(),
+            DIFFERS if !self.is_total() => format!("differs from {}", self.sum_name),
+            MISSING if !self.is_total() => "NULL on one side".to_owned(),
             other => other.to_owned(),
         }
     }

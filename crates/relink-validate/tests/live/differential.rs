@@ -336,7 +336,8 @@ impl World {
         }
         let row = pick(self, "entries", &|_, row| row % 2 == 0);
         self.set("entries", row, "debit", Cell::Cents(1));
-        self.planted.insert(("journal", self.id("entries", row)));
+        let journal = self.get("entries", row, "journal").int().expect("a journal");
+        self.planted.insert(("journal", journal));
         // A leaf and its parent refer to each other.
         let leaf = size as usize - 1;
         let parent = self.get("nodes", leaf, "parent_id").int().expect("a parent");
@@ -453,18 +454,15 @@ impl World {
                 add("stock", id);
             }
         }
-        let mut journals: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        // A side that is NULL counts as nothing.
+        let mut journals: BTreeMap<i64, i64> = BTreeMap::new();
         for row in 0..self.rows("entries").len() {
-            let (Some(journal), Some(debit), Some(credit)) =
-                (int("entries", row, "journal"), int("entries", row, "debit"), int("entries", row, "credit"))
-            else {
-                continue;
-            };
-            let id = self.id("entries", row);
-            journals.entry(journal).or_insert((id, 0)).1 += debit - credit;
+            let Some(journal) = int("entries", row, "journal") else { continue };
+            let side = |name: &str| int("entries", row, name).unwrap_or(0);
+            *journals.entry(journal).or_default() += side("debit") - side("credit");
         }
-        for (id, _) in journals.values().filter(|(_, sum)| *sum != 0) {
-            add("journal", *id);
+        for (journal, _) in journals.iter().filter(|(_, sum)| **sum != 0) {
+            add("journal", *journal);
         }
         let mut balances: BTreeMap<i64, i64> = BTreeMap::new();
         for row in 0..self.rows("ledger").len() {
@@ -531,7 +529,9 @@ fn named(report: &Report) -> BTreeSet<(String, i64)> {
         assert_ne!(check.status, Status::Error, "{} could not be run: {:?}", check.id, check.why);
         assert_eq!(check.samples.len() as u64, check.counts.failed, "{}", check.id);
         for sample in &check.samples {
-            let id = sample.key.get("id").cloned().flatten().unwrap_or_else(|| panic!("{}: {sample:?}", check.id));
+            // A group is named by what makes it.
+            let id = sample.key.get("id").or_else(|| sample.key.get("journal")).cloned().flatten();
+            let id = id.unwrap_or_else(|| panic!("{}: {sample:?}", check.id));
             found.insert((check.id.clone(), id.parse().expect("a number")));
         }
     }

@@ -3,7 +3,7 @@
 use relink_model::Severity;
 use relink_testkit::TestDatabase;
 
-use crate::validated::{check, counts, samples, troubles, validate};
+use crate::validated::{check, counts, samples, troubles, validate, validate_both};
 
 /// Makes an index of SQLite unique after the rows went in: the schema says unique, the rows never were.
 fn declare_unique(database: &TestDatabase, index: &str) {
@@ -152,4 +152,19 @@ async fn equality_is_that_of_the_columns_collation() {
          INSERT INTO t VALUES (1, 'élan'); INSERT INTO c VALUES (1, 'ELAN');",
     );
     assert_eq!(counts(&validate(&database, "").await, "ref:c.name"), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_null_in_a_primary_key_is_found_where_the_database_lets_it_pass() {
+    let database = TestDatabase::sqlite();
+    database.run(
+        "CREATE TABLE pk (k TEXT PRIMARY KEY, v INTEGER); INSERT INTO pk VALUES (NULL, 1), (NULL, 2), ('a', 3);
+         CREATE TABLE two (a INTEGER, b INTEGER, PRIMARY KEY (a, b)); INSERT INTO two VALUES (1, NULL), (NULL, 1), (1, 1);
+         CREATE TABLE numbered (id INTEGER PRIMARY KEY); INSERT INTO numbered VALUES (NULL);
+         CREATE TABLE strictly (a TEXT PRIMARY KEY, b INTEGER) WITHOUT ROWID;",
+    );
+    for (engine, report) in validate_both(&database, "").await {
+        assert_eq!(troubles(&report), ["not_null:pk.k", "not_null:two.a", "not_null:two.b"], "{engine}");
+        assert_eq!(counts(&report, "not_null:pk.k"), (2, 2, 0), "{engine}");
+    }
 }

@@ -1,9 +1,11 @@
 //! Amounts that hang together: journals that balance, balances that run on, two amounts that are one.
 
 use relink_testkit::TestDatabase;
-use relink_validate::Status;
+use relink_validate::{Options, Status};
 
-use crate::validated::{check, counts, keys, problems, samples, validate_both};
+use crate::validated::{
+    catalog_of, check, counts, exported, judge_export, keys, options, problems, samples, validate_both,
+};
 
 #[tokio::test]
 async fn the_rows_of_a_group_come_to_nothing_per_journal_and_currency() {
@@ -15,16 +17,100 @@ async fn the_rows_of_a_group_come_to_nothing_per_journal_and_currency() {
         );
         let config = "[[check]]\nid = \"j\"\nkind = \"balance\"\non = \"entries\"\nsum = \"debit - credit\"\nper = [\"journal\", \"currency\"]";
         for (engine, report) in validate_both(&database, config).await {
-            // Journal 2 balances over both currencies, and in neither. What is NULL counts for nothing.
-            assert_eq!(keys(&report, "j"), ["id=4", "id=5"], "{engine}");
+            // Journal 2 balances over both currencies, and in neither. A side that is NULL counts for nothing, and the other one does not go with it.
+            let groups = ["journal=2 currency=EUR", "journal=2 currency=USD", "journal=3 currency=EUR"];
+            assert_eq!(keys(&report, "j"), groups, "{engine}: named by the group");
             assert_eq!(check(&report, "j").counts.total, 5, "{engine}: groups, not rows");
-            assert_eq!(check(&report, "j").difference.as_deref(), Some("10"), "{engine}");
-        }
-        let config = config.replace("debit - credit", "coalesce(debit, 0) - coalesce(credit, 0)");
-        for (engine, report) in validate_both(&database, &config).await {
-            assert_eq!(keys(&report, "j"), ["id=4", "id=5", "id=6"], "{engine}");
+            assert_eq!(check(&report, "j").difference.as_deref(), Some("17"), "{engine}");
+            assert!(check(&report, "j").notes.is_empty(), "{engine}: every row has an amount");
         }
     }
+}
+
+#[tokio::test]
+async fn a_journal_leaves_one_of_debit_and_credit_empty_and_a_row_without_either_is_said_to_be_left_out() {
+    for database in TestDatabase::each("validate_one_sided_journal") {
+        database.run(
+            "CREATE TABLE je (id int PRIMARY KEY, j int, debit decimal(12,2), credit decimal(12,2));
+             INSERT INTO je VALUES (1, 1, 10, NULL), (2, 1, NULL, 7), (3, 2, 5, NULL), (4, 2, NULL, 5), (5, 2, NULL, NULL), (6, 3, NULL, NULL);
+             CREATE TABLE journals (j int PRIMARY KEY, net decimal(12,2), running decimal(12,2));
+             INSERT INTO journals VALUES (1, 3, 3), (2, 1, 3), (3, NULL, 3);",
+        );
+        let config = "[[check]]\nid = \"b\"\nkind = \"balance\"\non = \"je\"\nsum = \"debit - credit\"\nper = [\"j\"]
+            [[check]]\nid = \"e\"\nkind = \"equal\"\nleft = \"journals.net by journals.j\"\nright = \"sum(je.debit - je.credit) by je.j\"
+            [[check]]\nid = \"t\"\nkind = \"total\"\non = \"journals\"\nleft = \"net\"\nright = \"sum(je.debit - je.credit)\"\nby = \"je.j\"
+            [[check]]\nid = \"r\"\nkind = \"running\"\non = \"je\"\nbalance = \"id\"\ndelta = \"debit - credit\"\nper = [\"j\"]\norder = [\"id\"]";
+        for (engine, report) in validate_both(&database, config).await {
+            assert_eq!(samples(&report, "b"), ["j=1 | difference=3"], "{engine}");
+            assert_eq!(counts(&report, "b"), (1, 1, 1), "{engine}: nobody knows what journal 3 comes to");
+            for (id, what) in [("b", "rows"), ("e", "rows"), ("t", "lines")] {
+                let note = format!("2 {what} have no amount (NULL) and were left out of the sums");
+                assert_eq!(check(&report, id).notes, [note], "{engine}: {id}");
+            }
+            for id in ["e", "t"] {
+                assert_eq!(keys(&report, id), ["j=2", "j=3"], "{engine}: {id}");
+            }
+            assert_eq!(
+                check(&report, "r").notes,
+                ["2 rows have no change (NULL), which counts as nothing"],
+                "{engine}"
+            );
+            assert_eq!(check(&report, "r").samples[0].values["expected"].as_deref(), Some("10"), "{engine}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_sums_that_differ_are_named_by_their_key_and_say_which_side_has_what() {
+    for database in TestDatabase::each("validate_named_sums") {
+        database.run(
+            "CREATE TABLE w1 (id int PRIMARY KEY, k varchar(9), a decimal(9,2)); CREATE TABLE w2 (id int PRIMARY KEY, k2 varchar(9), a decimal(9,2));
+             INSERT INTO w1 VALUES (1, 'x', 1), (2, 'x', 2), (3, 'y', 4), (4, NULL, 9), (5, 'z', 1);
+             INSERT INTO w2 VALUES (1, 'x', 5), (2, 'u', 1), (3, 'u', 1), (4, NULL, 1), (5, 'z', 1);",
+        );
+        let config =
+            "[[check]]\nid = \"s\"\nkind = \"equal\"\nleft = \"sum(w1.a) by w1.k\"\nright = \"sum(w2.a) by w2.k2\"
+            [[allow]]\ncheck = \"s\"\nkeys = [\"x\"]\nwhy = \"known\"";
+        for (engine, report) in validate_both(&database, config).await {
+            let mut shown = samples(&report, "s");
+            shown.sort();
+            let expected = [
+                "k=u | left=NULL right=2 difference=-2",
+                "k=x | left=3 right=5 difference=-2",
+                "k=y | left=4 right=NULL difference=4",
+            ];
+            assert_eq!(shown, expected, "{engine}");
+            assert_eq!(
+                problems(&report, "s"),
+                [
+                    "k=u: there are no rows on the left side",
+                    "k=x: differs from the other side",
+                    "k=y: there are no rows on the right side"
+                ],
+                "{engine}"
+            );
+            assert_eq!(check(&report, "s").notes, ["2 rows have no key (NULL) and were left out"], "{engine}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_outside_of_memory_is_the_same_number_however_long_it_is() {
+    let database = TestDatabase::sqlite();
+    database.run(
+        "CREATE TABLE big (id INTEGER PRIMARY KEY, g INTEGER, n REAL, m REAL);
+         INSERT INTO big VALUES (1, 1, 1e300, 1e300), (2, 1, -1e300, 1e300), (3, 2, 1e300, 1e300);",
+    );
+    let config = "[[check]]\nid = \"b\"\nkind = \"balance\"\non = \"big\"\nsum = \"n * m\"\nper = [\"g\"]
+        [[check]]\nid = \"r\"\nkind = \"running\"\non = \"big\"\nbalance = \"n * m\"\ndelta = \"n * m\"\nper = [\"g\"]\norder = [\"n * m\", \"id\"]
+        [table.big]\nno_overlap = [\"g: n * m..n * m + 1\"]";
+    let catalog = catalog_of(&database).await;
+    let json = exported(&database, &catalog);
+    let options = Options { memory: 1, ..options() };
+    let report = judge_export(&json, catalog, config, &options).await.report;
+    assert_eq!(keys(&report, "b"), ["g=2"]);
+    assert_eq!(keys(&report, "r"), ["id=1"], "the balance goes on from the other one");
+    assert_eq!(counts(&report, "no_overlap:big(g,n,m)"), (0, 0, 0));
 }
 
 const RUNNING: &str = "[[check]]\nid = \"r\"\nkind = \"running\"\non = \"ledger\"\nbalance = \"after_it\"\ndelta = \"amount\"\nper = [\"account\"]\n";
@@ -88,7 +174,7 @@ async fn what_is_no_number_is_found_in_balances_and_never_followed() {
     );
     for (engine, report) in validate_both(&database, &config).await {
         assert_eq!(problems(&report, "r"), ["id=2: not a number"], "{engine}");
-        assert_eq!(problems(&report, "b"), ["id=1: not a number, in the total or in a line"], "{engine}");
+        assert_eq!(problems(&report, "b"), ["account=1: not a number, in the total or in a line"], "{engine}");
     }
 }
 

@@ -6,7 +6,7 @@ use relink_model::{Severity, config::Config};
 use relink_testkit::{TestDatabase, schema};
 use relink_validate::Status;
 
-use crate::validated::{check, counts, options, samples, troubles, validate};
+use crate::validated::{catalog_of, check, counts, keys, options, samples, troubles, validate, validate_both};
 
 /// A script that loads past enforcement: the three ways in which real databases come to hold orphans.
 fn unenforced(database: &TestDatabase, sql: &str) {
@@ -424,4 +424,63 @@ async fn a_parent_that_may_not_be_read_makes_no_orphans() {
         assert!(troubles(&report).iter().all(|id| !id.starts_with("schema:")), "{:?}", troubles(&report));
     }
     database.run(&format!("DROP USER {role}@'%';"));
+}
+
+#[tokio::test]
+async fn a_rule_that_is_stricter_than_the_declared_key_sharpens_it_and_one_that_names_other_columns_stands_beside_it() {
+    for database in TestDatabase::each("validate_sharper") {
+        create(
+            &database,
+            "p(x int, y int, pk(x, y))\nc(id pk, a int null, b int null, (a, b) -> p(x, y))\nq(id pk, alt int unique)\nd(id pk, q -> q.id)",
+        );
+        database.run("INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, NULL, NULL), (2, 1, NULL), (3, 1, 1); INSERT INTO q VALUES (1, 2); INSERT INTO d VALUES (1, 1);");
+        let cases = [
+            ("(a, b) -> p(x, y)", "", 0),
+            ("(a, b) -> p(x, y) match simple", "[run]\nmatch = \"full\"\n", 0),
+            ("(a, b) -> p(x, y) match full", "", 1),
+            ("(b, a) -> p(y, x) match strict", "", 1),
+            ("(a, b) -> p(x, y) match strict", "[run]\ntrust = \"validated\"\n", 1),
+        ];
+        for (rule, run, failed) in cases {
+            let config = format!("{run}[table.c]\nrefs = [\"{rule}\"]\n[table.d]\nrefs = ['q -> q.\"alt\"']");
+            for (engine, report) in validate_both(&database, &config).await {
+                let declared: Vec<&str> =
+                    report.checks.iter().map(|check| check.id.as_str()).filter(|id| id.starts_with("ref:c")).collect();
+                assert_eq!(declared, ["ref:c(a,b)"], "{engine}: {rule} says of the declared key how it matches");
+                assert_eq!(counts(&report, "ref:c(a,b)").0, failed, "{engine}: {rule}");
+                assert_eq!(samples(&report, "ref:d.q->q.alt"), ["id=1 | q=1"], "{engine}");
+                // The declared key keeps its id. Taken on trust, it is not measured.
+                let trusted = run.contains("trust") && !engine.starts_with("export");
+                assert_eq!(report.checks.iter().any(|check| check.id == "ref:d.q"), !trusted, "{engine}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_in_quotes_and_the_default_namespace_are_taken_wherever_a_rule_names_something() {
+    for database in TestDatabase::each("validate_quoted_rules") {
+        let quote = if database.dialect() == "mysql" { '`' } else { '"' };
+        let sql = "CREATE TABLE \"Orders\" (\"Order ID\" int PRIMARY KEY, \"Ship.To\" int, \"a +1d\" varchar(20), \"from\" int, \"until\" int);
+            CREATE TABLE \"Lines\" (\"Line ID\" int PRIMARY KEY, \"Order ID\" int, \"Amount\" int);
+            INSERT INTO \"Orders\" VALUES (1, 5, '2027-01-01', 1, 4), (2, 1, '2020-01-01', 3, 5); INSERT INTO \"Lines\" VALUES (1, 9, 5), (2, 1, 5);";
+        database.run(&sql.replace('"', &quote.to_string()));
+        let space = catalog_of(&database).await.default_namespace.expect("every database has one");
+        let config = format!(
+            "[table.Lines]\nrefs = ['\"Order ID\" -> \"{space}\".Orders.\"Order ID\"']
+             [table.\"{space}.Orders\"]\nrefs = ['\"Ship.To\" -> Orders.\"Order ID\"']\npast = ['\"a +1d\" +1h']\nacyclic = ['\"Ship.To\"']
+             fresh = '\"a +1d\" within 90000d'\ntotals = ['\"Ship.To\" = sum(Lines.\"Amount\") by \"Order ID\"']
+             no_overlap = ['\"from\"..\"until\"']\nin = {{ \"Ship.To\" = {{ table = '\"{space}\".Lines.\"Line ID\"' }} }}"
+        );
+        for (engine, report) in validate_both(&database, &config).await {
+            assert_eq!(keys(&report, "ref:Lines.Order ID"), ["Line ID=1"], "{engine}");
+            assert_eq!(keys(&report, "ref:Orders.Ship.To"), ["Order ID=1"], "{engine}");
+            assert_eq!(keys(&report, "past:Orders.a +1d"), ["Order ID=1"], "{engine}");
+            assert_eq!(keys(&report, "total:Orders.Ship.To"), ["Order ID=2"], "{engine}");
+            assert_eq!(keys(&report, "in:Orders.Ship.To"), ["Order ID=1"], "{engine}");
+            assert_eq!(counts(&report, "no_overlap:Orders(from,until)").0, 2, "{engine}");
+            assert_eq!(counts(&report, "acyclic:Orders.Ship.To").0, 0, "{engine}");
+            assert_eq!(counts(&report, "fresh:Orders.a +1d").0, 0, "{engine}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use relink_testkit::TestDatabase;
 
-use crate::validated::{check, counts, keys, problems, validate_both};
+use crate::validated::{check, counts, keys, problems, validate, validate_both};
 
 /// The type of a reading without a zone.
 fn wall(database: &TestDatabase) -> &'static str {
@@ -40,9 +40,41 @@ async fn spans_end_before_the_next_begins_and_one_without_an_end_goes_on() {
                 "{engine}"
             );
             // One that lies within another does not end it: 4 reaches to 6.
-            assert_eq!(counts(&report, id), (8, 4, 1), "{engine}");
+            // What has no beginning, or no room, is not judged.
+            assert_eq!(counts(&report, id), (8, 4, 2), "{engine}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_span_that_ends_where_it_begins_is_that_one_point_and_only_rows_of_a_known_group_overlap() {
+    for database in TestDatabase::each("validate_span_points") {
+        database.run(
+            "CREATE TABLE bk (id int PRIMARY KEY, room int, a date, b date, off int);
+             INSERT INTO bk VALUES (1, 1, '2026-01-01', '2026-01-05', 0), (2, 1, '2026-01-03', '2026-01-03', 0),
+                (3, 2, '2026-01-01', '2026-01-01', 0), (4, 2, '2026-01-01', '2026-01-01', 0),
+                (5, 3, '2026-01-01', '2026-01-05', 0), (6, 3, '2026-01-05', '2026-01-05', 0), (7, 3, '2026-01-06', '2026-01-06', 0),
+                (8, 4, '2026-01-05', '2026-01-06', 0), (9, 4, '2026-01-05', '2026-01-05', 0),
+                (10, NULL, '2026-01-01', '2026-01-05', 0), (11, NULL, '2026-01-01', '2026-01-05', 0),
+                (12, 5, '2026-01-01', '2026-01-05', 1), (13, 5, '2026-01-01', '2026-01-05', 0);",
+        );
+        let config = "[table.bk]\nno_overlap = [\"room: a..b where off = 0\"]";
+        for (engine, report) in validate_both(&database, config).await {
+            let id = "no_overlap:bk(room,a,b)";
+            assert_eq!(keys(&report, id), ["id=1", "id=2", "id=3", "id=4", "id=8", "id=9"], "{engine}");
+            assert_eq!(counts(&report, id), (6, 3, 3), "{engine}: two without a room, one that is off");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_lies_before_every_number_begins_before_it() {
+    let database = TestDatabase::sqlite();
+    database.run(
+        "CREATE TABLE o (id INTEGER PRIMARY KEY, a REAL, b REAL); INSERT INTO o VALUES (1, -9e999, 5), (2, 1, 2), (3, 7, 9e999), (4, 1e308, NULL);",
+    );
+    let report = validate(&database, "[table.o]\nno_overlap = [\"id*0: a..b\"]").await;
+    assert_eq!(counts(&report, "no_overlap:o(id,a,b)"), (4, 2, 0));
 }
 
 #[tokio::test]
