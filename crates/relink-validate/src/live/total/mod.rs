@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use self::pages::Pages;
 use super::amount::Expression;
-use super::run::{Found, count, counts, sample, text};
+use super::run::{Found, count, counts, sample};
 use super::sql::Shown;
+use super::texts::text;
 use crate::judge::{DIFFERS, MISSING, NO_NUMBER, null_lines_note, written};
 use crate::plan::test::SumsTest;
 use crate::report::Sample;
