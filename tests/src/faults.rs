@@ -98,12 +98,20 @@ impl Connection for Faulty {
         through!(self, self.inner.introspect())
     }
 
+    async fn referenced_from_outside(&mut self, relation: &Relation) -> Result<Vec<(Relation, ForeignKey)>, DbError> {
+        through!(self, self.inner.referenced_from_outside(relation))
+    }
+
     async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError> {
         through!(self, self.inner.missing_privileges(intent))
     }
 
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError> {
         through!(self, self.inner.begin(kind))
+    }
+
+    async fn begin_alone(&mut self, relations: &[&Relation]) -> Result<(), DbError> {
+        through!(self, self.inner.begin_alone(relations))
     }
 
     async fn commit(&mut self) -> Result<(), DbError> {

@@ -4,10 +4,12 @@
 
 mod contents;
 mod faults;
+mod fix;
 mod restore;
 mod role;
 
 pub use contents::{Contents, each, lines};
 pub use faults::{Faults, Moment};
+pub use fix::{Fix, statements, unenforced};
 pub use restore::{Export, Failure, Outcome, Restore, refused, restored, same_but_for_the_dry_run};
 pub use role::Role;

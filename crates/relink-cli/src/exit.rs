@@ -195,6 +195,9 @@ pub(crate) enum Failure {
     /// The database refused to commit.
     #[error("nothing was changed, since the database refused to commit: {0}")]
     Rollback(#[source] Box<DbError>),
+    /// The commit was sent, and no answer came.
+    #[error("the connection was lost at the commit, so that it is not known whether the changes were kept: {0}")]
+    CommitUnknown(#[source] Box<DbError>),
     /// An instant of the configuration that is none.
     #[error("now = {0:?} is no instant (RFC 3339, e.g. 2026-11-20T00:00:00Z)")]
     Now(String),
@@ -227,7 +230,7 @@ impl Failure {
             Self::RejectsUnwritten { .. } => Exit::Refused,
             Self::Stopped(_) => Exit::Stopped,
             Self::RejectsKept { failure, .. } => failure.exit(),
-            Self::Connect { .. } | Self::Database(_) => Exit::Database,
+            Self::Connect { .. } | Self::Database(_) | Self::CommitUnknown(_) => Exit::Database,
             // An encoding that nobody knows is a mistake of the command line.
             Self::Export { errors, .. } if errors.iter().all(|error| error.code() == "export::unknown-encoding") => {
                 Exit::Usage

@@ -83,6 +83,65 @@ fn refusals_and_mistakes_have_exit_codes_of_their_own() {
     assert_eq!(orders(&database), "2");
 }
 
+#[test]
+fn a_script_that_was_refused_keeps_nothing_in_another_client_either() {
+    let (database, folder) = (damaged(), tempfile::tempdir().expect("a folder"));
+    let config = "[[check]]\nkind = \"count\"\non = \"orders\"\nrule = \">= 3\"\n";
+    std::fs::write(folder.path().join("relink.toml"), config).expect("a writable folder");
+    let said = relink(
+        &["fix", &database.url(), "ref:orders.customer_id", "--delete", "--config", "relink.toml"],
+        folder.path(),
+    );
+    assert_eq!(said.status.code(), Some(5), "{}", text(&said.stderr));
+    assert!(text(&said.stdout).contains("DELETE FROM"), "{}", text(&said.stdout));
+    database.run(&text(&said.stdout));
+    assert_eq!(orders(&database), "3");
+}
+
+#[test]
+fn what_is_allowed_is_left_out_and_is_no_finding_that_remains() {
+    let (database, folder) = (damaged(), tempfile::tempdir().expect("a folder"));
+    let config = "[[allow]]\ncheck = \"ref:orders.customer_id\"\nkeys = [2]\nwhy = \"legal hold\"\n";
+    std::fs::write(folder.path().join("relink.toml"), config).expect("a writable folder");
+    let url = database.url();
+    let arguments = ["fix", &url, "ref:orders.customer_id", "--delete", "--config", "relink.toml", "--apply"];
+    let said = relink(&arguments, folder.path());
+    assert_eq!((said.status.code(), text(&said.stderr).as_str()), (Some(0), ""));
+    let expected = "-- ref:orders.customer_id: found 2 rows, 1 left out by [[allow]]\nDELETE FROM \"orders\" WHERE \"id\" = 3; -- 1 row\n";
+    assert!(text(&said.stdout).contains(expected), "{}", text(&said.stdout));
+    assert_eq!(database.value("SELECT group_concat(id) FROM orders"), "1,2");
+}
+
+#[test]
+fn a_lock_that_is_not_had_is_a_refusal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for database in wounded("cli_fix_locked", folder.path()) {
+        let url: relink_db::DatabaseUrl = database.url().parse().expect("a database URL");
+        // InnoDB's own limit is the server's, and long; what happens then is the same.
+        if database.dialect() == "mysql" {
+            continue;
+        }
+        if database.dialect() == "postgres" {
+            let name = database.value("SELECT current_database()");
+            database.run(&format!("ALTER DATABASE \"{name}\" SET lock_timeout = '200ms'"));
+        }
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        runtime.block_on(async {
+            let mut other = relink_db::connect(&url, relink_db::Access::ReadWrite).await.expect("connects");
+            other.begin(relink_db::TransactionKind::Write).await.expect("begins");
+            other.execute("UPDATE orders SET customer_id = 1 WHERE id = 1", &[]).await.expect("writes");
+            let said =
+                relink(&["fix", &database.url(), "ref:orders.customer_id", "--delete", "--apply"], folder.path());
+            assert_eq!(said.status.code(), Some(5), "{database:?} {}", text(&said.stderr));
+            let word = "nothing was changed: others are changing the same tables";
+            assert!(text(&said.stderr).contains(word), "{database:?} {}", text(&said.stderr));
+            other.rollback().await.expect("rolls back");
+        });
+        assert_eq!(database.value("SELECT count(*) FROM orders"), "2", "{database:?}");
+    }
+}
+
 /// A database of each kind whose customer 2 is gone, and a backup of it.
 fn wounded(name: &str, folder: &std::path::Path) -> Vec<TestDatabase> {
     let backup = "{\"customers\": [\n {\"id\": 1, \"name\": \"Ann\"},\n {\"id\": 2, \"name\": \"Bob\"},\n {\"id\": 3, \"name\": \"Cy\"}\n]}\n";

@@ -142,12 +142,23 @@ pub trait Connection: Send {
     /// stand for them) are left out.
     async fn introspect(&mut self) -> Result<Catalog, DbError>;
 
+    /// The foreign keys through which tables that [`Self::introspect`] leaves out refer to this relation: tables of other databases of the server (MySQL),
+    /// as far as the role may know of them.
+    async fn referenced_from_outside(&mut self, relation: &Relation) -> Result<Vec<(Relation, ForeignKey)>, DbError>;
+
     /// The rights that are missing for what is intended, one readable line each (`no INSERT on auth_user for role app`), those to set the counters
     /// of relations inserted into among them; empty where nothing is missing or the database cannot tell. Every relation named is also read.
     async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError>;
 
     /// Opens a transaction. Session settings that exactness needs (strict mode, UTC, foreign keys on, ...) are in force.
     async fn begin(&mut self, kind: TransactionKind) -> Result<(), DbError>;
+    /// Opens a transaction for writes in which what was read stays true until the end: nobody else changes rows of these relations from the first read
+    /// on, and what others were changing before is waited for. Ends with [`DbErrorKind::Contention`](crate::DbErrorKind::Contention), there or at a later
+    /// statement, where that cannot be had. Policies that would hide rows make a query fail.
+    ///
+    /// PostgreSQL locks the relations (`SHARE ROW EXCLUSIVE`) before its snapshot. InnoDB's `SERIALIZABLE` locks whatever is read, the relations or others,
+    /// so that a read waits where another transaction has written. SQLite has one writer at a time.
+    async fn begin_alone(&mut self, relations: &[&Relation]) -> Result<(), DbError>;
     /// Commits the open transaction.
     async fn commit(&mut self) -> Result<(), DbError>;
     /// Rolls the open transaction back.

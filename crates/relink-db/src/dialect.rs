@@ -139,6 +139,10 @@ pub trait Dialect: Send + Sync {
     /// fast here: NULLs judged by the key's MATCH, never a cast of a key column, so that collations and padding apply as in the constraint.
     fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> AntiJoin;
 
+    /// The condition that a row of `referencing` (aliased `c`) refers to a row of `referenced` (aliased `p`), compared as the constraint compares:
+    /// under its collation and affinity, which need not be those of the referencing column.
+    fn refers(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String;
+
     /// How to tell whether this database would change a value of this type when it keeps it, beyond what the type itself says: a plain function,
     /// so that values can be judged away from the connection, which says why; `None` where nothing is changed.
     fn exactness(&self, _: &ColumnType) -> Option<Exactness> {

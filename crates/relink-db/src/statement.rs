@@ -292,6 +292,9 @@ mod tests {
         fn orphans(&self, _: &Relation, _: &ForeignKey, _: &Relation) -> crate::AntiJoin {
             unreachable!()
         }
+        fn refers(&self, _: &Relation, _: &ForeignKey, _: &Relation) -> String {
+            unreachable!()
+        }
         fn exact_numeric(&self, _: &str) -> String {
             unreachable!()
         }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use relink_model::config::{AllowConfig, AllowedKey, Config, ConfigError, Scalar};
-use relink_model::{Catalog, Value};
+use relink_model::{Catalog, RelationName, Value};
 use relink_rules::decimal;
 use relink_rules::expression::{Bound, Column, Judged, Kind, Moment, Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::live::Options;
+use crate::live::{Options, cut};
 use crate::plan::{Check, CheckKind, fits};
 use crate::report::{Allowance, BaselineState, CheckResult, Report, Sample, Status, Summary};
 
@@ -118,16 +118,7 @@ pub fn accept(
     baseline: Option<&Baseline>,
     options: &Options,
 ) -> Result<Baseline, Vec<ConfigError>> {
-    let today = day_of(options.now);
-    let mut errors = Vec::new();
-    for (at, allow) in config.allow.iter().enumerate() {
-        if let Err(error) = suppress(report, checks, catalog, at, allow, today, options) {
-            errors.push(error);
-        }
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    allow(report, checks, catalog, config, options)?;
     let found = Baseline::of(report);
     if let Some(baseline) = baseline {
         compare(report, checks, baseline);
@@ -142,6 +133,24 @@ pub fn accept(
     mask(report, catalog, &config.run.mask);
     report.summary = Summary::of(&report.checks);
     Ok(found)
+}
+
+/// Marks the findings that a suppression allows.
+pub(crate) fn allow(
+    report: &mut Report,
+    checks: &[Check],
+    catalog: &Catalog,
+    config: &Config,
+    options: &Options,
+) -> Result<(), Vec<ConfigError>> {
+    let today = day_of(options.now);
+    let mut errors = Vec::new();
+    for (at, allow) in config.allow.iter().enumerate() {
+        if let Err(error) = suppress(report, checks, catalog, at, allow, today, options) {
+            errors.push(error);
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 fn day_of(instant: Timestamp) -> Date {
@@ -290,8 +299,10 @@ fn is_key(key: &AllowedKey, sample: &Sample) -> bool {
         Scalar::Text(text) => text.clone(),
         other => other.to_string(),
     };
+    // A key may be named as a report shows it.
+    let names = |part: &Scalar, value: &String| *value == text(part) || cut(value.clone()) == text(part);
     parts.len() == sample.key.len()
-        && parts.iter().zip(sample.key.values()).all(|(part, value)| value.as_deref() == Some(text(part).as_str()))
+        && parts.iter().zip(sample.key.values()).all(|(part, value)| value.as_ref().is_some_and(|v| names(part, v)))
 }
 
 /// Marks what the baseline knows.
@@ -382,7 +393,12 @@ fn settle(check: &mut CheckResult) {
 }
 
 /// What stands for a value that no report shows.
-const MASKED: &str = "•••";
+pub(crate) const MASKED: &str = "•••";
+
+/// Whether no report shows values of this column: `[run] mask`.
+pub(crate) fn is_masked(catalog: &Catalog, patterns: &[String], relation: &RelationName, column: &str) -> bool {
+    patterns.iter().any(|pattern| catalog.means_column(pattern, relation, column))
+}
 
 fn mask(report: &mut Report, catalog: &Catalog, patterns: &[String]) {
     if patterns.is_empty() {
@@ -390,7 +406,7 @@ fn mask(report: &mut Report, catalog: &Catalog, patterns: &[String]) {
     }
     for check in &mut report.checks {
         let relation = check.relation.clone();
-        let hidden = |name: &str| patterns.iter().any(|pattern| catalog.means_column(pattern, &relation, name));
+        let hidden = |name: &str| is_masked(catalog, patterns, &relation, name);
         let cover = |values: &mut indexmap::IndexMap<String, Option<String>>| {
             for (_, value) in values.iter_mut().filter(|(name, value)| value.is_some() && hidden(name)) {
                 *value = Some(MASKED.to_owned());

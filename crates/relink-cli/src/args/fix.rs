@@ -9,9 +9,9 @@ use super::{EXIT_CODES, ReportFormat};
 
 /// Mend what `relink validate` finds: show the SQL, or with --apply run it, in one transaction.
 ///
-/// The statements are made for exactly the rows that the check finds now, and are run in either case; without --apply everything is rolled back. Before a
-/// commit the check is made again, and every other check of the tables concerned: where findings remain, or new ones come, nothing is
-/// changed (exit code 5). The output is a script for the database's own client.
+/// The statements are made for exactly the rows that the check finds now, without those that [[allow]] lets stay, and are run in either case; without --apply
+/// everything is rolled back. Others who write to the tables concerned wait meanwhile. Before a commit the check is made again, and every other check of the
+/// tables concerned: where findings remain, or new ones come, nothing is changed (exit code 5). The output is a script for the database's own client.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, group(ArgGroup::new("cure").required(true).multiple(false)))]
 pub(crate) struct FixArguments {

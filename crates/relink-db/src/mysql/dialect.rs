@@ -171,6 +171,28 @@ impl MySqlDialect {
             _ => (plain.0, plain.1, true),
         }
     }
+
+    /// The columns of a key and what they refer to, as they are compared, and whether an index can still serve. A declared key is compared as the server
+    /// compares it.
+    fn pairs(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> (Vec<(String, String)>, bool) {
+        let mut index_serves = true;
+        let pair = |(column, target): (&String, &String)| match (referencing.column(column), referenced.column(target))
+        {
+            (Some((_, column)), Some((_, target))) if key.enforcement == Enforcement::Virtual => {
+                let (column, target, serves) = self.comparable(column, target);
+                index_serves &= serves;
+                (column, target)
+            }
+            _ => (format!("c.{}", self.quote(column)), format!("p.{}", self.quote(target))),
+        };
+        let pairs = key.columns.iter().zip(&key.referenced_columns).map(pair).collect();
+        (pairs, index_serves)
+    }
+}
+
+/// The condition that pairs are equal.
+fn equal(pairs: &[(String, String)]) -> String {
+    pairs.iter().map(|(column, target)| format!("{target} = {column}")).collect::<Vec<_>>().join(" AND ")
 }
 
 impl Dialect for MySqlDialect {
@@ -240,30 +262,16 @@ impl Dialect for MySqlDialect {
     fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> AntiJoin {
         let child = self.quote_relation(&referencing.name);
         let parent = self.quote_relation(&referenced.name);
-        let mut pairs = Vec::with_capacity(key.columns.len());
-        let mut index_serves =
-            key.enforcement != Enforcement::Virtual || is_indexed(referenced, &key.referenced_columns);
-        for (column, target) in key.columns.iter().zip(&key.referenced_columns) {
-            let plain = || (format!("c.{}", self.quote(column)), format!("p.{}", self.quote(target)));
-            // A declared key is compared as the server compares it.
-            let found = (referencing.column(column), referenced.column(target));
-            pairs.push(match found {
-                (Some((_, column)), Some((_, target))) if key.enforcement == Enforcement::Virtual => {
-                    let (column, target, serves) = self.comparable(column, target);
-                    index_serves &= serves;
-                    (column, target)
-                }
-                _ => plain(),
-            });
-        }
+        let (pairs, comparable) = self.pairs(referencing, key, referenced);
+        let index_serves =
+            comparable && (key.enforcement != Enforcement::Virtual || is_indexed(referenced, &key.referenced_columns));
         let join = |parts: Vec<String>, with: &str| parts.join(with);
         let complete =
             join(key.columns.iter().map(|column| format!("c.{} IS NOT NULL", self.quote(column))).collect(), " AND ");
         let columns = join(pairs.iter().map(|(column, _)| column.clone()).collect(), ", ");
         let targets = join(pairs.iter().map(|(_, target)| target.clone()).collect(), ", ");
         let missing = if index_serves || self.hashes_anti_joins() {
-            let equal = join(pairs.iter().map(|(column, target)| format!("{target} = {column}")).collect(), " AND ");
-            format!("NOT EXISTS (SELECT 1 FROM {parent} p WHERE {equal})")
+            format!("NOT EXISTS (SELECT 1 FROM {parent} p WHERE {})", equal(&pairs))
         } else {
             let named = |side: &dyn Fn(&(String, String)) -> &String| {
                 let named = pairs.iter().enumerate().map(|(index, pair)| format!("{} AS k{index}", side(pair)));
@@ -311,6 +319,10 @@ impl Dialect for MySqlDialect {
             }),
             _ => None,
         }
+    }
+
+    fn refers(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String {
+        equal(&self.pairs(referencing, key, referenced).0)
     }
 
     fn exact_numeric(&self, expression: &str) -> String {

@@ -64,8 +64,7 @@ impl MySqlDatabase {
             relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let default_namespace = Some(self.server.database.clone());
-        let mut catalog =
-            Catalog::new(self.server.clone(), relations.list).with_views(default_namespace, views);
+        let mut catalog = Catalog::new(self.server.clone(), relations.list).with_views(default_namespace, views);
         catalog.unseen = self.read_unseen(&catalog).await?;
         Ok(catalog)
     }
@@ -240,6 +239,53 @@ impl MySqlDatabase {
             });
         }
         Ok(())
+    }
+
+    /// The foreign keys of tables of other databases that refer to this relation.
+    pub(super) async fn read_references_from_outside(
+        &mut self,
+        relation: &Relation,
+    ) -> Result<Vec<(Relation, ForeignKey)>, DbError> {
+        let name = self.dialect.text_literal(&relation.name.name);
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_COLUMN_NAME \
+             FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA <> DATABASE() \
+             AND REFERENCED_TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME = {name} \
+             ORDER BY TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION"
+        );
+        let rows = self.rows(&sql).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE \
+             FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE UNIQUE_CONSTRAINT_SCHEMA = DATABASE() \
+             AND REFERENCED_TABLE_NAME = {name}"
+        );
+        let key_of = |row: &CatalogRow| (row.text(0), row.text(1), row.text(2));
+        let rules = self.rows(&sql).await?;
+        let spelling = |name: String| {
+            let found = relation.columns.iter().find(|column| column.name.eq_ignore_ascii_case(&name));
+            found.map_or(name, |column| column.name.clone())
+        };
+        let one = |parts: &[CatalogRow]| {
+            let (namespace, table, name) = key_of(&parts[0]);
+            let rule = rules.iter().find(|rule| key_of(rule) == key_of(&parts[0]));
+            let rule = |at| rule.map(|rule| action(&rule.text(at))).unwrap_or_default();
+            let key = ForeignKey {
+                name: Some(ConstraintName(name)),
+                columns: parts.iter().map(|part| part.text(3)).collect(),
+                referenced: relation.name.clone(),
+                referenced_columns: parts.iter().map(|part| spelling(part.text(4))).collect(),
+                match_kind: MatchKind::Simple,
+                on_delete: rule(4),
+                on_update: rule(3),
+                deferrability: Deferrability::NotDeferrable,
+                enforcement: Enforcement::Enforced,
+            };
+            (Relation { name: RelationName::qualified(namespace, table), ..Relation::default() }, key)
+        };
+        Ok(rows.chunk_by(|a, b| key_of(a) == key_of(b)).map(one).collect())
     }
 
     async fn read_checks(&mut self, relations: &mut Relations) -> Result<(), DbError> {

@@ -69,6 +69,10 @@ impl Connection for MySqlDatabase {
         self.read_catalog().await
     }
 
+    async fn referenced_from_outside(&mut self, relation: &Relation) -> Result<Vec<(Relation, ForeignKey)>, DbError> {
+        self.read_references_from_outside(relation).await
+    }
+
     async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError> {
         self.privileges_missing(intent).await
     }
@@ -79,6 +83,12 @@ impl Connection for MySqlDatabase {
             TransactionKind::Snapshot => "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
         };
         self.session.begin(sql).await
+    }
+
+    async fn begin_alone(&mut self, _relations: &[&Relation]) -> Result<(), DbError> {
+        // Of the next transaction only.
+        self.session.run("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
+        self.begin(TransactionKind::Write).await
     }
 
     async fn commit(&mut self) -> Result<(), DbError> {

@@ -133,15 +133,6 @@ impl Dialect for PostgresDialect {
         let source = |relation: &Relation| {
             if own_rows { self.own_rows(relation) } else { self.quote_relation(&relation.name) }
         };
-        let compared: Vec<String> = key
-            .columns
-            .iter()
-            .zip(&key.referenced_columns)
-            .map(|(from, to)| {
-                let collation = collation_of_comparison(referencing, from, referenced, to);
-                format!("p.{} = c.{}{collation}", quote(to), quote(from))
-            })
-            .collect();
         let judged = |operator: &str| {
             let present: Vec<String> =
                 key.columns.iter().map(|column| format!("c.{} IS NOT NULL", quote(column))).collect();
@@ -153,11 +144,19 @@ impl Dialect for PostgresDialect {
             MatchKind::Full if key.columns.len() > 1 => format!("({})", judged(" OR ")),
             MatchKind::Full | MatchKind::Simple => judged(" AND "),
         };
-        let (parent, compared) = (source(referenced), compared.join(" AND "));
+        let (parent, compared) = (source(referenced), self.refers(referencing, key, referenced));
         AntiJoin {
             from: format!("{} AS c", source(referencing)),
             condition: format!("{judged} AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {compared})"),
         }
+    }
+
+    fn refers(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> String {
+        let pair = |(from, to): (&String, &String)| {
+            let collation = collation_of_comparison(referencing, from, referenced, to);
+            format!("p.{} = c.{}{collation}", quote(to), quote(from))
+        };
+        key.columns.iter().zip(&key.referenced_columns).map(pair).collect::<Vec<_>>().join(" AND ")
     }
 
     /// Through text: a direct cast rounds a `double precision` to 15 digits, while its text is the shortest that reads

@@ -26,7 +26,7 @@ mod write;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use relink_model::{Catalog, ForeignKey, Relation, ServerInfo, Value};
+use relink_model::{Catalog, ForeignKey, Relation, RelationKind, ServerInfo, Value};
 use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor as _, PgConnection, SqlSafeStr, Statement as _,
     postgres::PgArguments,
@@ -104,6 +104,10 @@ impl Connection for PostgresConnection {
         self.read_catalog().await
     }
 
+    async fn referenced_from_outside(&mut self, _: &Relation) -> Result<Vec<(Relation, ForeignKey)>, DbError> {
+        Ok(Vec::new())
+    }
+
     async fn missing_privileges(&mut self, intent: &Intent<'_>) -> Result<Vec<String>, DbError> {
         self.read_missing_privileges(intent).await
     }
@@ -119,6 +123,26 @@ impl Connection for PostgresConnection {
         }
         self.transaction = Some(kind);
         Ok(())
+    }
+
+    async fn begin_alone(&mut self, relations: &[&Relation]) -> Result<(), DbError> {
+        self.begin(TransactionKind::Write).await?;
+        // No query comes before the locks, so that the snapshot is taken when they are held. A foreign table cannot be locked.
+        let local = relations.iter().filter(|relation| relation.kind != RelationKind::Foreign);
+        let names: Vec<String> = local.map(|relation| self.dialect.quote_relation(&relation.name)).collect();
+        let mut script = "SET LOCAL row_security = off".to_owned();
+        if !names.is_empty() {
+            script = format!("{script}; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "));
+        }
+        let locked = self.run(script).await;
+        if locked.is_err() {
+            // The error at hand says more than one of the way back would.
+            let _ = self.rollback().await;
+        }
+        locked.map_err(|mut error| {
+            error.message = format!("the tables concerned cannot be locked: {}", error.message);
+            error
+        })
     }
 
     async fn commit(&mut self) -> Result<(), DbError> {

@@ -86,9 +86,7 @@ impl Dialect for SqliteDialect {
 
     fn orphans(&self, referencing: &Relation, key: &ForeignKey, referenced: &Relation) -> AntiJoin {
         // LEFT JOIN, because SQLite builds an automatic index for the join when the referenced columns have none;
-        // NOT EXISTS would scan them once per row. The constraint compares with the referenced column's collation and affinity: it
-        // stands on the left for the first, and the unary plus takes the referencing column's own away for the second (otherwise a
-        // TEXT key referenced by a numeric column would be compared as numbers, and without its index).
+        // NOT EXISTS would scan them once per row.
         let child = self.quote_relation(&referencing.name);
         let columns: Vec<String> = key.columns.iter().map(|column| qualified("c", column)).collect();
         let judged = match key.match_kind {
@@ -104,15 +102,27 @@ impl Dialect for SqliteDialect {
             // A malformed key (SQLite: "foreign key mismatch") gives no row a target.
             return AntiJoin { from: format!("{child} AS c"), condition: judged };
         }
-        let targets: Vec<String> = key.referenced_columns.iter().map(|column| qualified("p", column)).collect();
-        let pairs: Vec<String> =
-            targets.iter().zip(&columns).map(|(target, column)| format!("{target} = +{column}")).collect();
-        let (parent, pairs) = (self.quote_relation(&referenced.name), pairs.join(" AND "));
-        let first = targets.first().map_or("p.rowid", String::as_str);
+        let (parent, pairs) = (self.quote_relation(&referenced.name), self.refers(referencing, key, referenced));
+        let first = key.referenced_columns.first().map_or("p.rowid".to_owned(), |column| qualified("p", column));
         AntiJoin {
             from: format!("{child} AS c LEFT JOIN {parent} AS p ON {pairs}"),
             condition: format!("{first} IS NULL AND {judged}"),
         }
+    }
+
+    fn refers(&self, _referencing: &Relation, key: &ForeignKey, _referenced: &Relation) -> String {
+        // The constraint compares with the referenced column's collation and affinity: it stands on the left for the first, and the
+        // unary plus takes the referencing column's own away for the second (otherwise a TEXT key referenced by a numeric column would
+        // be compared as numbers, and without its index).
+        let pair = |(column, target)| format!("{} = +{}", qualified("p", target), qualified("c", column));
+        let pairs: Vec<String> = key
+            .columns
+            .iter()
+            .map(String::as_str)
+            .zip(key.referenced_columns.iter().map(String::as_str))
+            .map(pair)
+            .collect();
+        pairs.join(" AND ")
     }
 
     fn exactness(&self, data_type: &ColumnType) -> Option<Exactness> {

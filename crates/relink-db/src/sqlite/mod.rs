@@ -139,6 +139,10 @@ impl Connection for SqliteFile {
         inspect::introspect(&mut self.connection, &self.server).await
     }
 
+    async fn referenced_from_outside(&mut self, _: &Relation) -> Result<Vec<(Relation, ForeignKey)>, DbError> {
+        Ok(Vec::new())
+    }
+
     async fn missing_privileges(&mut self, _: &Intent<'_>) -> Result<Vec<String>, DbError> {
         // Whoever may write the file may do everything; connecting has checked that.
         Ok(Vec::new())
@@ -174,6 +178,10 @@ impl Connection for SqliteFile {
             let _ = self.run("ROLLBACK").await;
         }
         begun
+    }
+
+    async fn begin_alone(&mut self, _relations: &[&Relation]) -> Result<(), DbError> {
+        self.begin(TransactionKind::Write).await
     }
 
     async fn commit(&mut self) -> Result<(), DbError> {

@@ -92,6 +92,7 @@ conformance! {
     numbering::relations_without_a_counter_have_none,
     sessions::reading_access_refuses_to_write,
     sessions::a_snapshot_sees_one_state_and_refuses_to_write,
+    sessions::what_is_read_alone_stays_true_until_the_end,
     sessions::a_script_runs_whole,
     sessions::a_script_stops_at_its_first_error,
     sessions::what_cannot_be_reached_is_said_without_the_password,

@@ -1,5 +1,7 @@
 //! Access, snapshots, scripts, privileges, and connections that fail.
 
+use std::time::Duration;
+
 use relink_db::{Access, DatabaseUrl, DbErrorKind, Intent, TransactionKind, connect};
 use relink_model::Value;
 use relink_testkit::TestDatabase;
@@ -44,6 +46,42 @@ pub(crate) async fn a_snapshot_sees_one_state_and_refuses_to_write(database: &Te
     reader.rollback().await.expect("rolls back");
     assert_eq!((count(reader.as_mut(), t).await, count(reader.as_mut(), u).await), (3, 1));
     insert(reader.as_mut(), t, &["id"], &[vec![int(4)]]).await.expect("afterwards it may write");
+}
+
+pub(crate) async fn what_is_read_alone_stays_true_until_the_end(database: &TestDatabase) {
+    let (mut alone, catalog) = with_schema(database, "t(id int, pk(id))").await;
+    let t = relation(&catalog, "t");
+    let mut other = open(database).await;
+    // What is begun before is waited for.
+    other.begin(TransactionKind::Write).await.expect("begins");
+    insert(other.as_mut(), t, &["id"], &[vec![int(1)]]).await.expect("inserts");
+    let read = tokio::spawn({
+        let (catalog, mut alone) = (catalog.clone(), open(database).await);
+        async move {
+            let t = relation(&catalog, "t");
+            alone.begin_alone(&[t]).await.expect("begins");
+            let seen = count(alone.as_mut(), t).await;
+            alone.rollback().await.expect("rolls back");
+            seen
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!read.is_finished(), "{database:?}");
+    other.commit().await.expect("commits");
+    assert_eq!(read.await.expect("runs"), 1, "{database:?}");
+    // What comes afterwards waits.
+    alone.begin_alone(&[t]).await.expect("begins");
+    assert_eq!(count(alone.as_mut(), t).await, 1, "{database:?}");
+    let written = tokio::spawn({
+        let catalog = catalog.clone();
+        async move { insert(other.as_mut(), relation(&catalog, "t"), &["id"], &[vec![int(2)]]).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!written.is_finished(), "{database:?}");
+    assert_eq!(count(alone.as_mut(), t).await, 1, "{database:?}");
+    alone.commit().await.expect("commits");
+    written.await.expect("runs").expect("writes in its turn");
+    assert_eq!(count(alone.as_mut(), t).await, 2, "{database:?}");
 }
 
 pub(crate) async fn a_script_runs_whole(database: &TestDatabase) {

@@ -4,11 +4,17 @@
 //! now, runs them, and measures again every check that the statements may bear upon. The caller then commits or rolls back. What is refused is a
 //! [`Refusal`]; nothing is done that was not asked for, rows that a foreign key would take along included.
 //!
-//! The pure part (from rows to SQL) stands in `rows.rs`, `references.rs`, `totals.rs` and `merge.rs`.
+//! What the caller's transaction has to be is said at [`relations`].
+//!
+//! The pure part (from rows to SQL) stands in `rows.rs`, `references.rs`, `order.rs`, `totals.rs` and `merge.rs`; what else a statement would reach, in
+//! `bound.rs`; whether it did harm, in `compare.rs`.
 
+mod bound;
+mod compare;
 mod concern;
 mod merge;
 mod numbering;
+mod order;
 mod references;
 mod refusal;
 mod rows;
@@ -19,7 +25,10 @@ use relink_db::NumberingState;
 use relink_model::{RelationId, RelationName};
 use serde::Serialize;
 
-pub use self::{refusal::Refusal, run::mend};
+pub use self::{
+    refusal::Refusal,
+    run::{mend, relations},
+};
 
 /// What is to be done about findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,12 +107,20 @@ pub struct Mending {
     pub id: String,
     /// Rows that failed it.
     pub found: u64,
-    /// Those of them that were to be mended: all, or those that meet the condition.
+    /// Those of them that `[[allow]]` lets stay: they are left out.
+    pub allowed: u64,
+    /// Those of the others that were to be mended: all, or those that meet the condition.
     pub chosen: u64,
     /// What was run, in this order.
     pub statements: Vec<Statement>,
     /// Rows that fail it afterwards; `None` where it did not come to measuring.
     pub remaining: Option<u64>,
+}
+
+impl Mending {
+    fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), found: 0, allowed: 0, chosen: 0, statements: Vec::new(), remaining: None }
+    }
 }
 
 /// What came of mending, in a transaction that is still open.
@@ -115,6 +132,8 @@ pub struct Mended {
     pub refusal: Option<Refusal>,
     /// Checks measured again because the statements may bear upon them, those that were mended included.
     pub measured: usize,
+    /// What is to be said of the allowances that were looked at: that one has lapsed.
+    pub warnings: Vec<String>,
     /// Counters that only a statement outside the transaction can move: [`relink_db::Connection::restore_numbering`] does, after the commit.
     pub counters: Vec<(RelationId, NumberingState)>,
 }

@@ -55,13 +55,8 @@ pub(super) async fn renumber(
         }
     };
     let moved = after != before;
-    let mut mending = Mending {
-        id: id.to_owned(),
-        found: u64::from(moved),
-        chosen: u64::from(moved),
-        statements: Vec::new(),
-        remaining: Some(0),
-    };
+    let mut mending =
+        Mending { found: u64::from(moved), chosen: u64::from(moved), remaining: Some(0), ..Mending::new(id) };
     if let (true, Some(next)) = (moved, after.next) {
         let sql = connection.dialect().numbering_statement(relation, next).unwrap_or_default();
         mending.statements.push(Statement { relation: relation.name.clone(), sql, rows: None, after_commit: !within });

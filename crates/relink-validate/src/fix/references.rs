@@ -6,6 +6,7 @@ use relink_rules::Part;
 
 use super::{
     Refusal,
+    order::levels,
     rows::{Key, ROWS_MAX, RowNames},
 };
 use crate::plan::test::{Matching, ReferenceTest};
@@ -15,32 +16,45 @@ use crate::plan::test::{Matching, ReferenceTest};
 pub(super) struct Draft {
     /// The statement.
     pub(super) sql: String,
-    /// The rows that it has to touch, where that is known.
-    pub(super) rows: Option<u64>,
+    /// The rows that it has to touch.
+    pub(super) rows: u64,
 }
 
-/// Deletes these rows.
-pub(super) fn delete(dialect: &dyn Dialect, relation: &Relation, keys: &[Key]) -> Result<Vec<Draft>, Refusal> {
-    each(dialect, relation, keys, |condition| format!("DELETE FROM {} WHERE {condition}", dialect.own_rows(relation)))
+/// Deletes these rows. `among_them` are pairs of a row and the one that it refers to, both by their place in the list: what refers goes first, so that no
+/// statement leaves a reference without its target.
+pub(super) fn delete(
+    dialect: &dyn Dialect,
+    relation: &Relation,
+    keys: &[Key],
+    among_them: &[(usize, usize)],
+) -> Result<Vec<Draft>, Refusal> {
+    let statement = |condition: &str| format!("DELETE FROM {} WHERE {condition}", dialect.own_rows(relation));
+    let levels = levels(keys.len(), among_them);
+    let keys = |rows: &[usize]| rows.iter().map(|row| keys[*row].clone()).collect::<Vec<Key>>();
+    let mut drafts = Vec::new();
+    for level in levels.groups {
+        drafts.extend(each(dialect, relation, &keys(&level), ROWS_MAX, statement)?);
+    }
+    drafts.extend(each(dialect, relation, &keys(&levels.circular), usize::MAX, statement)?);
+    Ok(drafts)
 }
 
-/// Makes the reference of these rows NULL.
+/// Makes these columns of these rows NULL.
 pub(super) fn null(
     dialect: &dyn Dialect,
     relation: &Relation,
-    test: &ReferenceTest,
+    columns: &[String],
     keys: &[Key],
 ) -> Result<Vec<Draft>, Refusal> {
-    let columns = nullable(relation, test)?;
-    let set: Vec<String> = columns.iter().map(|column| format!("{} = NULL", dialect.quote(&column.name))).collect();
+    let set: Vec<String> = columns.iter().map(|column| format!("{} = NULL", dialect.quote(column))).collect();
     let set = set.join(", ");
-    each(dialect, relation, keys, |condition| {
+    each(dialect, relation, keys, ROWS_MAX, |condition| {
         format!("UPDATE {} SET {set} WHERE {condition}", dialect.own_rows(relation))
     })
 }
 
 /// The columns that become NULL. Of a composite key under MATCH SIMPLE one NULL is enough, so that a part which has to stay may.
-fn nullable<'a>(relation: &'a Relation, test: &ReferenceTest) -> Result<Vec<&'a Column>, Refusal> {
+pub(super) fn nullable(relation: &Relation, test: &ReferenceTest) -> Result<Vec<String>, Refusal> {
     let mut columns: Vec<&Column> = Vec::new();
     for index in test.parts.iter().flat_map(Part::columns) {
         let column = &relation.columns[index];
@@ -60,7 +74,7 @@ fn nullable<'a>(relation: &'a Relation, test: &ReferenceTest) -> Result<Vec<&'a 
     columns.retain(|column| !fixed(column));
     match columns.iter().find(|column| column.generated.is_some()) {
         Some(column) => Err(Refusal::Generated { relation: relation.name.clone(), column: column.name.clone() }),
-        None => Ok(columns),
+        None => Ok(columns.iter().map(|column| column.name.clone()).collect()),
     }
 }
 
@@ -69,10 +83,11 @@ fn each(
     dialect: &dyn Dialect,
     relation: &Relation,
     keys: &[Key],
+    rows_max: usize,
     statement: impl Fn(&str) -> String,
 ) -> Result<Vec<Draft>, Refusal> {
     let Some(first) = keys.first() else { return Ok(Vec::new()) };
-    let names = RowNames::of(dialect, relation, first)?;
-    let one = |keys: &[Key]| Ok(Draft { sql: statement(&names.condition(keys)?), rows: Some(keys.len() as u64) });
-    keys.chunks(ROWS_MAX).map(one).collect()
+    let names = RowNames::of(dialect, "", relation, first)?;
+    let one = |keys: &[Key]| Ok(Draft { sql: statement(&names.condition(keys)?), rows: keys.len() as u64 });
+    keys.chunks(rows_max).map(one).collect()
 }

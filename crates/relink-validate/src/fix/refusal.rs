@@ -1,6 +1,6 @@
 //! Why something is not mended.
 
-use relink_model::RelationName;
+use relink_model::{RelationName, config::ConfigError};
 use thiserror::Error;
 
 /// Why nothing is mended. The transaction must be rolled back.
@@ -71,12 +71,12 @@ pub enum Refusal {
         relation: RelationName,
     },
     /// A value that cannot be written as SQL.
-    #[error("{relation} has a row whose key cannot be written as SQL: {value}")]
+    #[error("{relation} has a row whose {column} cannot be written as SQL")]
     Unwritable {
         /// The relation.
         relation: RelationName,
-        /// The value.
-        value: String,
+        /// The column.
+        column: String,
     },
     /// `--null` where NULL is not allowed.
     #[error(
@@ -96,8 +96,8 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
-    /// Rows that are to be deleted are referred to.
-    #[error("{rows} rows of {referencing} ({key}) refer to rows of {relation} that would be deleted: mend these first")]
+    /// Rows that are to be deleted or changed are referred to.
+    #[error("{rows} rows of {referencing} ({key}) refer to rows of {relation} that would be {how}: mend these first")]
     Referenced {
         /// Where rows would be deleted.
         relation: RelationName,
@@ -107,6 +107,20 @@ pub enum Refusal {
         key: String,
         /// How many.
         rows: u64,
+        /// What would become of what they refer to.
+        how: &'static str,
+    },
+    /// Something else came or went along.
+    #[error("{relation} would have {after} {what}, and {before} are what the statements leave: something goes along")]
+    TakenAlong {
+        /// The relation.
+        relation: RelationName,
+        /// Rows, or references that they hold.
+        what: &'static str,
+        /// What there would be without that.
+        before: u64,
+        /// What there is.
+        after: u64,
     },
     /// A sum that its column would change.
     #[error("the row {row} of {relation}: the sum of its lines is {sum}, and {column} {why}")]
@@ -223,7 +237,10 @@ pub enum Refusal {
         expected: u64,
     },
     /// Another check fails because of the mending.
-    #[error("after the mending {id} fails on {after} rows; before, on {before}")]
+    #[error(
+        "after the mending {id} fails on {after} rows; before, on {before}{}",
+        if .new.is_empty() { String::new() } else { format!("; new: {new}") }
+    )]
     Worse {
         /// The check.
         id: String,
@@ -231,6 +248,23 @@ pub enum Refusal {
         before: u64,
         /// Rows that fail it.
         after: u64,
+        /// The first of those that did not fail it before, where that can be told.
+        new: String,
+    },
+    /// Others are at work on the same rows.
+    #[error("others are changing the same tables: {message}")]
+    Contended {
+        /// The database's words.
+        message: String,
+    },
+    /// The schema has changed meanwhile.
+    #[error("the schema was changed since it was read")]
+    OtherSchema,
+    /// An allowance that makes no sense.
+    #[error("{error}")]
+    Allowance {
+        /// What is wrong with it.
+        error: ConfigError,
     },
 }
 
@@ -244,6 +278,7 @@ impl Refusal {
                 | Self::NoCondition { .. }
                 | Self::UnknownColumn { .. }
                 | Self::Condition { .. }
+                | Self::Allowance { .. }
         )
     }
 }

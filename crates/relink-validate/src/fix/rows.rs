@@ -2,13 +2,20 @@
 
 use indexmap::IndexMap;
 use relink_db::Dialect;
-use relink_model::{Column, Relation, TypeKind, Value};
+use relink_model::{Catalog, Column, Relation, RelationName, TypeKind, Value};
 use relink_rules::decimal;
 
 use super::Refusal;
+use crate::{
+    accept::{MASKED, is_masked},
+    live::qualified,
+};
 
-/// Rows that one statement names at most.
+/// Rows that one statement names at most, where several statements do as well.
 pub(super) const ROWS_MAX: usize = 500;
+
+/// Alternatives of a condition that stand side by side: SQLite refuses expressions that are nested a thousand deep, and a list of alternatives is.
+const ALTERNATIVES_MAX: usize = 100;
 
 /// The key of a row, as a report has it.
 pub(super) type Key = IndexMap<String, Option<String>>;
@@ -17,13 +24,19 @@ pub(super) type Key = IndexMap<String, Option<String>>;
 pub(super) struct RowNames<'a> {
     dialect: &'a dyn Dialect,
     relation: &'a Relation,
+    alias: &'a str,
     /// SQL, and the column that it is; `None` for the database's own name of a row.
     parts: Vec<(String, Option<&'a Column>)>,
 }
 
 impl<'a> RowNames<'a> {
-    /// As this key names its row.
-    pub(super) fn of(dialect: &'a dyn Dialect, relation: &'a Relation, key: &Key) -> Result<Self, Refusal> {
+    /// As this key names its row. `alias` is the relation's in the statement, or empty.
+    pub(super) fn of(
+        dialect: &'a dyn Dialect,
+        alias: &'a str,
+        relation: &'a Relation,
+        key: &Key,
+    ) -> Result<Self, Refusal> {
         let no_name = || Refusal::NoRowName { relation: relation.name.clone() };
         let columns: Vec<(usize, &Column)> = key.keys().filter_map(|name| relation.column(name)).collect();
         if columns.len() == key.len() {
@@ -34,40 +47,45 @@ impl<'a> RowNames<'a> {
             };
             let primary = relation.primary_key_columns().iter().eq(names.iter().copied()) && !key.is_empty();
             if primary || relation.keys().any(certain) {
-                let part = |(_, column): (usize, &'a Column)| (dialect.quote(&column.name), Some(column));
-                return Ok(Self { dialect, relation, parts: columns.into_iter().map(part).collect() });
+                let part = |(_, column): (usize, &'a Column)| (qualified(dialect, alias, &column.name), Some(column));
+                return Ok(Self { dialect, relation, alias, parts: columns.into_iter().map(part).collect() });
             }
             return Err(no_name());
         }
-        let locator = dialect.row_locator("", relation).filter(|_| key.len() == 1).ok_or_else(no_name)?;
-        Ok(Self { dialect, relation, parts: vec![(locator, None)] })
+        let locator = dialect.row_locator(alias, relation).filter(|_| key.len() == 1).ok_or_else(no_name)?;
+        Ok(Self { dialect, relation, alias, parts: vec![(locator, None)] })
     }
 
     /// What is selected to read the name of a row back, and in which order its parts come.
     pub(super) fn read(&self) -> Vec<String> {
         let read = |(sql, column): &(String, Option<&Column>)| match column {
-            Some(column) => self.dialect.read_expression("", column),
+            Some(column) => self.dialect.read_expression(self.alias, column),
             None => sql.clone(),
         };
         self.parts.iter().map(read).collect()
     }
 
+    /// What names a row, to compare or sort by.
+    pub(super) fn written(&self) -> Vec<String> {
+        self.parts.iter().map(|(sql, _)| sql.clone()).collect()
+    }
+
     /// A condition that is true of these rows.
     pub(super) fn condition<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Result<String, Refusal> {
         let rows = keys.into_iter().map(|key| self.literals(key)).collect::<Result<Vec<_>, _>>()?;
-        Ok(among(&self.parts.iter().map(|(sql, _)| sql.clone()).collect::<Vec<_>>(), &rows))
+        Ok(among(&self.written(), &rows))
     }
 
     fn literals(&self, key: &Key) -> Result<Vec<String>, Refusal> {
-        let unwritable = |value: &Option<String>| Refusal::Unwritable {
-            relation: self.relation.name.clone(),
-            value: value.clone().unwrap_or_else(|| "NULL".to_owned()),
-        };
-        let one = |((_, column), value): (&(String, Option<&Column>), &Option<String>)| {
-            let text = value.as_ref().ok_or_else(|| unwritable(value))?;
-            literal(self.dialect, *column, text).ok_or_else(|| unwritable(value))
-        };
-        self.parts.iter().zip(key.values()).map(one).collect()
+        let mut literals = Vec::with_capacity(self.parts.len());
+        for ((_, column), (name, value)) in self.parts.iter().zip(key) {
+            let written = value.as_ref().and_then(|text| literal(self.dialect, *column, text));
+            let (relation, column) = (&self.relation.name, name);
+            literals.push(
+                written.ok_or_else(|| Refusal::Unwritable { relation: relation.clone(), column: column.clone() })?,
+            );
+        }
+        Ok(literals)
     }
 }
 
@@ -84,7 +102,11 @@ pub(super) fn among(columns: &[String], rows: &[Vec<String>]) -> String {
         let pairs: Vec<String> = columns.iter().zip(row).map(|(column, value)| format!("{column} = {value}")).collect();
         if rows.len() == 1 { pairs.join(" AND ") } else { format!("({})", pairs.join(" AND ")) }
     };
-    rows.iter().map(one).collect::<Vec<_>>().join(" OR ")
+    let side_by_side = |rows: &[Vec<String>]| rows.iter().map(one).collect::<Vec<_>>().join(" OR ");
+    if rows.len() <= ALTERNATIVES_MAX {
+        return side_by_side(rows);
+    }
+    rows.chunks(ALTERNATIVES_MAX).map(|rows| format!("({})", side_by_side(rows))).collect::<Vec<_>>().join(" OR ")
 }
 
 /// A value that a report shows, as SQL writes it for its column; `None` where that cannot be told from the text.
@@ -114,15 +136,39 @@ pub(super) fn literal(dialect: &dyn Dialect, column: Option<&Column>, text: &str
     }
 }
 
-/// A value as a report shows it.
+/// A value as a key holds it.
 pub(super) fn shown(value: &Value) -> Option<String> {
     (!value.is_null()).then(|| value.to_string())
 }
 
-/// `id=7`: how messages name a row.
-pub(super) fn named(key: &Key) -> String {
-    let pair = |(name, value): (&String, &Option<String>)| format!("{name}={}", value.as_deref().unwrap_or("NULL"));
-    key.iter().map(pair).collect::<Vec<_>>().join(" ")
+/// What messages say of rows. Statements are not messages: they need the values that they name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words<'a> {
+    pub(super) catalog: &'a Catalog,
+    /// `[run] mask`: columns whose values no message shows.
+    pub(super) masked: &'a [String],
+}
+
+impl Words<'_> {
+    /// `id=7`: how a row is named.
+    pub(super) fn row(self, relation: &RelationName, key: &Key) -> String {
+        let pair = |(name, value): (&String, &Option<String>)| {
+            format!("{name}={}", self.value(relation, name, value.as_deref().unwrap_or("NULL")))
+        };
+        key.iter().map(pair).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A value of a column.
+    pub(super) fn value(self, relation: &RelationName, column: &str, value: &str) -> String {
+        if is_masked(self.catalog, self.masked, relation, column) { MASKED.to_owned() } else { value.to_owned() }
+    }
+
+    /// What the database says when it refuses a statement on this relation: it may quote what is masked.
+    pub(super) fn of_database(self, relation: &Relation, message: String) -> String {
+        let masked =
+            relation.columns.iter().any(|column| is_masked(self.catalog, self.masked, &relation.name, &column.name));
+        if masked { format!("its words may quote what is masked in {}", relation.name) } else { message }
+    }
 }
 
 #[cfg(test)]

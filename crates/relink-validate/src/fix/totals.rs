@@ -8,17 +8,12 @@ use relink_rules::{decimal, expression::BoundNode};
 use super::{
     Refusal,
     references::Draft,
-    rows::{RowNames, named},
+    rows::{RowNames, Words},
 };
 use crate::{judge::NO_NUMBER, plan::test::SumsTest, report::Sample};
 
-/// Writes the sums of these rows' lines.
-pub(super) fn recompute(
-    dialect: &dyn Dialect,
-    relation: &Relation,
-    test: &SumsTest,
-    samples: &[Sample],
-) -> Result<Vec<Draft>, Refusal> {
+/// The column that holds the total.
+pub(super) fn column<'a>(relation: &'a Relation, test: &SumsTest) -> Result<&'a Column, Refusal> {
     let BoundNode::Column(index) = test.left.amount.node else {
         return Err(Refusal::NoSum {
             relation: relation.name.clone(),
@@ -26,7 +21,18 @@ pub(super) fn recompute(
             why: "the total is not a column of its own".to_owned(),
         });
     };
-    let column = &relation.columns[index];
+    Ok(&relation.columns[index])
+}
+
+/// Writes the sums of these rows' lines.
+pub(super) fn recompute(
+    dialect: &dyn Dialect,
+    relation: &Relation,
+    test: &SumsTest,
+    samples: &[Sample],
+    words: Words<'_>,
+) -> Result<Vec<Draft>, Refusal> {
+    let column = column(relation, test)?;
     if column.generated.is_some() {
         return Err(Refusal::Generated { relation: relation.name.clone(), column: column.name.clone() });
     }
@@ -34,7 +40,7 @@ pub(super) fn recompute(
     for sample in samples {
         let no_sum = |why: &str| Refusal::NoSum {
             relation: relation.name.clone(),
-            row: named(&sample.key),
+            row: words.row(&relation.name, &sample.key),
             why: why.to_owned(),
         };
         let text = sample.values.get(test.sum_name).cloned().flatten();
@@ -43,13 +49,13 @@ pub(super) fn recompute(
         if let Some(why) = misfit(column, &sum) {
             return Err(Refusal::DoesNotFit {
                 relation: relation.name.clone(),
-                row: named(&sample.key),
+                row: words.row(&relation.name, &sample.key),
                 column: column.name.clone(),
-                sum: decimal::plain(&sum),
+                sum: words.value(&relation.name, &column.name, &decimal::plain(&sum)),
                 why,
             });
         }
-        let condition = RowNames::of(dialect, relation, &sample.key)?.condition([&sample.key])?;
+        let condition = RowNames::of(dialect, "", relation, &sample.key)?.condition([&sample.key])?;
         drafts.push(Draft {
             sql: format!(
                 "UPDATE {} SET {} = {} WHERE {condition}",
@@ -57,7 +63,7 @@ pub(super) fn recompute(
                 dialect.quote(&column.name),
                 decimal::plain(&scaled(column, sum))
             ),
-            rows: Some(1),
+            rows: 1,
         });
     }
     Ok(drafts)

@@ -8,7 +8,7 @@ use relink_rules::{
 };
 
 use super::{Named, Wrong};
-use crate::live::text;
+use crate::live::exact;
 use crate::plan::{Check, test::Test};
 use crate::report::Sample;
 
@@ -47,9 +47,9 @@ pub(crate) fn sample_of(
         };
         for (part, name) in parts.iter().zip(names) {
             let shown = match part {
-                Part::Column { index, .. } => text(value(*index)),
+                Part::Column { index, .. } => exact(value(*index)),
                 Part::Expression(bound) => match bound.node {
-                    BoundNode::Column(index) => text(value(index)),
+                    BoundNode::Column(index) => exact(value(index)),
                     _ => bound.value(at, &value).ok().and_then(|datum| datum.text()),
                 },
             };
@@ -59,7 +59,7 @@ pub(crate) fn sample_of(
         for (column, value) in columns.iter().zip(&named.values) {
             let name = &relation.columns[*column].name;
             if !named.key.contains_key(name) {
-                values.insert(name.clone(), text(value));
+                values.insert(name.clone(), exact(value));
             }
         }
         key = named.key;

@@ -9,10 +9,13 @@ mod push;
 mod reader;
 mod run;
 mod sql;
+mod texts;
 mod total;
 
 pub(crate) use self::orphans::SENTINELS;
-pub(crate) use self::run::{Found, begun, finish, milliseconds, not_run, show, text};
+pub(crate) use self::run::{Found, begun, count, counts, finish, milliseconds, not_run, show};
+pub(crate) use self::sql::qualified;
+pub(crate) use self::texts::{cut, exact, text};
 pub use self::{
     compile::{Census, Compiled, Probe},
     run::{Event, Options, compile, run},

@@ -7,8 +7,9 @@ use relink_rules::Part;
 use serde::Serialize;
 
 use super::compile::Census;
-use super::run::{Found, count, samples, texts, whole};
+use super::run::{Found, count, samples, whole};
 use super::sql::{Shown, all_null, any_null, none_null, nullable, qualified};
+use super::texts::texts;
 use crate::plan::test::{Matching, ReferenceTest};
 use crate::report::Frequent;
 

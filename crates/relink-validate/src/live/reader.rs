@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use relink_db::{Connection, DbError, DbErrorKind, Dialect};
 use relink_model::{Catalog, Column, ColumnType, Relation, RelationId, TypeKind, Value};
 
-use super::run::texts_of;
 use super::sql::{Shown, qualified};
+use super::texts::texts_of;
 use crate::judge::{Absorb, Batch, Feed, Look, Named, RowSource};
 
 /// Rows fetched at once.

@@ -16,7 +16,8 @@ use relink_rules::expression::Moment;
 
 use super::compile::{Census, Compiled, Compiler, Probe};
 use super::reader::{Limit, LiveRows};
-use super::sql::{Part, Shown};
+use super::sql::Shown;
+use super::texts::{cut, exact, text, texts_of};
 use super::{duplicates, orphans, total};
 use crate::accept::ROWS_MAX;
 use crate::judge::{self, Memory, Named, Outcome, RowSource, Setting};
@@ -28,9 +29,6 @@ use crate::report::{
 
 /// Conditions counted by one scan at most; every database takes far more result columns than twice this.
 const CONDITIONS_MAX: usize = 200;
-
-/// Characters of a sampled value at most.
-pub(crate) const VALUE_CHARS_MAX: usize = 500;
 
 /// The savepoint that a failed statement rolls back to, where it would otherwise end the transaction.
 const SAVEPOINT: &str = "relink_check";
@@ -60,6 +58,8 @@ pub struct Options {
     pub exhaustive: Vec<String>,
     /// How long each check may take.
     pub timeout: Option<Duration>,
+    /// Values of failing rows are not cut where they are long: for those who work with them.
+    pub whole_values: bool,
 }
 
 impl Options {
@@ -77,6 +77,7 @@ impl Options {
             made: Vec::new(),
             exhaustive: Vec::new(),
             timeout: None,
+            whole_values: false,
         }
     }
 
@@ -152,6 +153,17 @@ pub(crate) struct Found {
     pub(crate) judged_distinct: Option<u64>,
 }
 
+impl Found {
+    /// With failing rows as a report shows them: long values are cut.
+    pub(crate) fn shortened(mut self) -> Self {
+        for sample in &mut self.samples {
+            let values = sample.key.values_mut().chain(sample.values.values_mut());
+            values.for_each(|value| *value = value.take().map(cut));
+        }
+        self
+    }
+}
+
 /// What the shared scan counted for one check.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
@@ -214,7 +226,9 @@ pub async fn run(
                 let begun = Instant::now();
                 events(Event::Started { id: one.check.id.clone() });
                 if one.outcome.is_none() {
-                    one.outcome = ask(connection, catalog, one, options).await?;
+                    let found = ask(connection, catalog, one, options).await?;
+                    one.outcome =
+                        if options.whole_values { found } else { found.map(|found| found.map(Found::shortened)) };
                 }
                 one.duration = share + begun.elapsed();
                 largest = largest.max(one.counted.total);
@@ -333,6 +347,7 @@ async fn pass(
             Ok(outcome) => show(&mut source, catalog, check, outcome, feeds, options).await,
             Err(trouble) => Err(trouble),
         };
+        let shown = if options.whole_values { shown } else { shown.map(Found::shortened) };
         found.push(shown.map_err(DbError::from));
     }
     let settled: Result<(), DbError> = match found.iter().find_map(|found| found.as_ref().err()) {
@@ -621,7 +636,10 @@ async fn own_sql(
     let mut found = Found { failed, failed_distinct: failed, total: Some(failed), ..Found::default() };
     if failed > 0 && samples_max > 0 {
         let rows = connection.query(&format!("{select} LIMIT {samples_max}"), &[]).await?;
-        let one = |row: &Vec<Value>| Sample { key: texts(&names, row), ..Sample::default() };
+        let one = |row: &Vec<Value>| Sample {
+            key: names.iter().cloned().zip(row.iter().map(exact)).collect(),
+            ..Sample::default()
+        };
         found.samples = rows.iter().map(one).collect();
     }
     Ok(found)
@@ -775,30 +793,6 @@ pub(crate) async fn samples(
 pub(crate) fn sample(shown: &Shown, mut row: Vec<Value>) -> Sample {
     let values = row.split_off(shown.key.len().min(row.len()));
     Sample { key: texts_of(&shown.key, &row), values: texts_of(&shown.values, &values), ..Sample::default() }
-}
-
-/// What was selected, by its names, as the report writes it.
-pub(crate) fn texts_of(parts: &[Part], values: &[Value]) -> IndexMap<String, Option<String>> {
-    parts.iter().zip(values).map(|(part, value)| (part.name.clone(), text(value))).collect()
-}
-
-/// Columns with their values as the report writes them.
-pub(crate) fn texts(names: &[String], values: &[Value]) -> IndexMap<String, Option<String>> {
-    names.iter().cloned().zip(values.iter().map(text)).collect()
-}
-
-/// A value as the report writes it: exact, but cut where it is very long.
-pub(crate) fn text(value: &Value) -> Option<String> {
-    if value.is_null() {
-        return None;
-    }
-    let text = value.to_string();
-    let chars = text.chars().count();
-    if chars <= VALUE_CHARS_MAX {
-        return Some(text);
-    }
-    let start: String = text.chars().take(VALUE_CHARS_MAX).collect();
-    Some(format!("{start}... ({chars} characters)"))
 }
 
 /// A count out of a result. What is no count is an error: taken for nothing it would pass.

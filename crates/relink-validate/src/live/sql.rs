@@ -5,7 +5,7 @@ use relink_db::Dialect;
 use relink_model::{Column, Relation, TypeKind};
 use serde::Serialize;
 
-use super::run::VALUE_CHARS_MAX;
+use super::texts::VALUE_CHARS_MAX;
 use crate::report::Sample;
 
 /// The columns of a sample: those that name the row, then those that offend.

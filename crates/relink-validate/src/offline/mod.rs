@@ -260,6 +260,7 @@ async fn result(
     };
     match found {
         Ok(found) => {
+            let found = found.shortened();
             let (total, not_judged) = (found.total.unwrap_or(0), found.not_judged);
             finish(&mut result, check, found, total, not_judged, false);
         }
