@@ -214,6 +214,7 @@ fn planned(planning: &Planning<'_>) -> Result<Vec<Check>, Vec<ConfigError>> {
     let (catalog, config) = (planning.catalog, planning.config);
     let mut errors = Vec::new();
     errors.extend(conditions::time_zone(config.run.timezone.as_deref()).err());
+    errors.extend(crate::accept::mistakes(config));
     let mut rules: HashMap<RelationId, Vec<Check>> = HashMap::new();
     for (name, table) in &config.table {
         let Some(id) = catalog.find(name) else {

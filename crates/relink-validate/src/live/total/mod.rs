@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use self::pages::Pages;
 use super::amount::Expression;
-use super::run::{Found, count, counts, sample, text};
-use super::sql::Shown;
+use super::run::{Found, count, counts, text};
+use super::sql::{Shown, sample};
 use crate::judge::{DIFFERS, MISSING, NO_NUMBER, null_lines_note, written};
 use crate::plan::test::SumsTest;
 use crate::report::Sample;

@@ -6,8 +6,8 @@ use relink_model::Value;
 use serde::Serialize;
 
 use super::super::amount::{Expression, Operator};
-use super::super::run::{Found, sample};
-use super::super::sql::{Shown, qualified};
+use super::super::run::Found;
+use super::super::sql::{Shown, qualified, sample};
 use super::{DIFFERS, MISSING, NO_NUMBER, Resolved, complete, written};
 use crate::report::Sample;
 use relink_rules::{decimal, expression::Path};
@@ -210,7 +210,7 @@ impl Pages {
 
     /// Rows of headers with their lines, put together again.
     fn headers(&self, rows: Vec<Vec<Value>>, shown: &Shown) -> Result<Vec<Header>, DbError> {
-        let shown_columns = shown.key.len() + shown.values.len();
+        let shown_columns = shown.parts().count();
         let mut headers: Vec<Header> = Vec::new();
         for mut row in rows {
             if row.len() != self.header_columns + shown_columns + 2 + self.line_columns.len() {
