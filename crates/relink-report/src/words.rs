@@ -196,9 +196,9 @@ fn problems(check: &CheckResult) -> Option<String> {
         .problems
         .iter()
         .take(PROBLEMS_SHOWN_MAX)
-        .map(|(what, rows)| match check.is_answer() {
-            true => visible::line(what),
-            false => format!("{} ×{}", visible::line(what), number(*rows)),
+        .map(|(what, rows)| {
+            let what = visible::line(what);
+            if check.is_answer() { what } else { format!("{what} ×{}", number(*rows)) }
         })
         .collect();
     says_more(check).then(|| visible::line(&parts.join(", ")))
@@ -225,7 +225,7 @@ fn occurred(report: &Report, check: &CheckResult) -> Option<String> {
         match days {
             // What is dated ahead says nothing of when it was made.
             ..-1 => {}
-            ..=STILL_HAPPENING_DAYS => text.push_str(": still happening"),
+            -1..=STILL_HAPPENING_DAYS => text.push_str(": still happening"),
             days => {
                 let _ = write!(text, ": none for {} days", number(days.unsigned_abs()));
             }

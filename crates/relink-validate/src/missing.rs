@@ -80,7 +80,9 @@ pub async fn missing(
         let order: Vec<String> = (1..=selected.len()).map(|at| at.to_string()).collect();
         let sql = format!("SELECT DISTINCT {} {} ORDER BY {}", selected.join(", "), probe.orphans, order.join(", "));
         let mut keys = connection.query(&sql, &[]).await?;
-        keys.iter_mut().for_each(|key| key.truncate(read.len()));
+        for key in &mut keys {
+            key.truncate(read.len());
+        }
         let names = columns(&test.target_parts).into_iter().map(|column| referenced.columns[column].name.clone());
         found.push(Missing {
             check: check.id.clone(),

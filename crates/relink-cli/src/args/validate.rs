@@ -101,7 +101,7 @@ fn samples(text: &str) -> Result<usize, String> {
 }
 
 /// What every database takes as a limit: PostgreSQL counts milliseconds in 32 bits.
-const DURATION_MAX: std::time::Duration = std::time::Duration::from_secs(480 * 3600);
+const DURATION_MAX: std::time::Duration = std::time::Duration::from_hours(480);
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];

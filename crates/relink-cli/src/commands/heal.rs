@@ -353,9 +353,8 @@ fn rejection(mask: Mask<'_>, catalog: &Catalog, source: &Source, rejected: &reli
 
 /// `id=7`.
 fn shown<'a>(mask: Mask<'_>, relation: &RelationName, key: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
-    let part = |(name, value): (&String, &Value)| match mask.hides(relation, name) {
-        true => format!("{name}={MASKED}"),
-        false => format!("{name}={value}"),
+    let part = |(name, value): (&String, &Value)| {
+        if mask.hides(relation, name) { format!("{name}={MASKED}") } else { format!("{name}={value}") }
     };
     key.map(part).collect::<Vec<_>>().join(" ")
 }
