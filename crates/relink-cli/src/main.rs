@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod diagnostics;
 mod exit;
+mod files;
 mod progress;
 mod rejects;
 mod render;

@@ -252,3 +252,87 @@ fn a_repair_that_would_break_a_rule_or_is_refused_changes_nothing() {
         assert_eq!(customers(&database), ["1 Anna"], "{database:?}: what is missed is of another table");
     }
 }
+
+#[test]
+fn what_stood_wrong_before_or_is_allowed_keeps_no_row_from_coming_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for database in wounded("cli_heal_like_with_like", folder.path()) {
+        let url = database.url();
+        let heal = |config: &str| {
+            std::fs::write(folder.path().join("relink.toml"), config).expect("writable");
+            let said = relink(&["heal", "backup.json", "--into", &url, "--config", "relink.toml"], folder.path());
+            (said.status.code(), text(&said.stdout) + &text(&said.stderr))
+        };
+        let rule = "[table.customers]\nmatch = { name = \"^A\" }\n";
+        let id = "match:customers.name";
+        assert_eq!(heal(rule).0, Some(5), "{database:?}: Bob breaks it");
+        for allowed in [
+            format!("[[allow]]\ncheck = \"{id}\"\nkeys = [2]\nwhy = \"known\"\n"),
+            format!("[[check]]\nid = \"{id}\"\nmax = 2\n"),
+            // Nobody could make this check before either.
+            "[[check]]\nid = \"mine\"\nkind = \"sql\"\non = \"customers\"\nsql = \"SELECT nothing FROM nowhere\"\n"
+                .to_owned(),
+        ] {
+            let config = if allowed.contains("mine") { allowed } else { format!("{rule}{allowed}") };
+            let (code, told) = heal(&config);
+            assert_eq!(code, Some(0), "{database:?}: {config}: {told}");
+            assert!(told.contains("dry run: 1 row would be restored"), "{database:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn references_that_are_not_looked_for_are_listed_and_masked_keys_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = "[run]\nmask = [\"users.email\"]\n[table.visits]\nrefs = [\"who -> users.email as ci\"]\n[table.mails]\nrefs = [\"email -> users.email\"]\n";
+    std::fs::write(folder.path().join("relink.toml"), config).expect("writable");
+    std::fs::write(folder.path().join("backup.json"), "{\"users\": [{\"email\": \"SECRET-1\"}]}").expect("writable");
+    for database in TestDatabase::each("cli_heal_untreated") {
+        database.run(
+            "CREATE TABLE users (email varchar(20) PRIMARY KEY); CREATE TABLE mails (id int PRIMARY KEY, email varchar(20));
+             CREATE TABLE visits (id int PRIMARY KEY, who varchar(20)); INSERT INTO visits VALUES (1, 'nobody');",
+        );
+        let run = |more: &[&str]| {
+            let url = database.url();
+            let all = [&["heal", "backup.json", "--into", &url, "--config", "relink.toml"], more].concat();
+            relink(&all, folder.path())
+        };
+        let said = run(&[]);
+        assert_eq!(said.status.code(), Some(1), "{database:?} {}", text(&said.stderr));
+        let listed = "references whose missing rows are not looked for: 1\n  ref:visits.who: 1 orphans\nnothing that can be healed\n";
+        assert_eq!(text(&said.stdout), listed, "{database:?}");
+        assert_eq!(run(&["--only", "mails"]).status.code(), Some(0), "{database:?}: they are of another table");
+        database.run("INSERT INTO mails VALUES (1, 'SECRET-1'), (2, 'SECRET-2'); DELETE FROM visits;");
+        for format in ["text", "json"] {
+            let said = run(&["--format", format]);
+            let told = text(&said.stdout);
+            assert_eq!(said.status.code(), Some(1), "{database:?} {told}");
+            assert!(told.contains("email=•••"), "{database:?} {told}");
+            assert!(!told.contains("SECRET"), "{database:?} {told}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_a_collation_takes_for_one_are_looked_for_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("relink.toml"), "[table.c]\nrefs = [\"code -> p.code\"]\n").expect("writable");
+    std::fs::write(folder.path().join("backup.json"), r#"{"p": [{"code": "a"}, {"code": "A"}]}"#).expect("writable");
+    for database in TestDatabase::each("cli_heal_collation") {
+        let (ci, bin) = match database.dialect() {
+            "mysql" => ("COLLATE utf8mb4_general_ci", "COLLATE utf8mb4_bin"),
+            "sqlite" => ("COLLATE NOCASE", ""),
+            _ => ("", ""),
+        };
+        database.run(&format!(
+            "CREATE TABLE p (code varchar(9) {bin} PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, code varchar(9) {ci});
+             INSERT INTO c VALUES (1, 'a'), (2, 'A');"
+        ));
+        let said = relink(
+            &["heal", "backup.json", "--into", &database.url(), "--config", "relink.toml", "--apply"],
+            folder.path(),
+        );
+        assert_eq!(said.status.code(), Some(0), "{database:?} {}{}", text(&said.stdout), text(&said.stderr));
+        assert_eq!(database.value("SELECT count(*) FROM p"), "2", "{database:?} {}", text(&said.stdout));
+    }
+}

@@ -4,6 +4,7 @@ mod common;
 
 use std::{fs, path::PathBuf, process::Command};
 
+use relink_testkit::TestDatabase;
 use tempfile::TempDir;
 
 use self::common::Said;
@@ -147,6 +148,84 @@ fn a_baseline_accepts_what_is_there_and_fails_on_what_is_new() {
 }
 
 #[test]
+fn what_is_known_of_checks_that_were_not_made_stays_in_the_baseline() {
+    let folder = Folder::new();
+    folder.write("export.json", &EXPORT.replace("\"quantity\": 5", "\"quantity\": 5, \"more\": 1"));
+    let known = || {
+        let text = fs::read_to_string(folder.path("base.json")).expect("a baseline");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["checks"].clone()
+    };
+    let update = |more: &[&str]| folder.export(&[&["--baseline", "base.json", "--update-baseline"], more].concat());
+    assert_eq!(update(&[]).code(), 1);
+    let all = known();
+    assert!(all["complete:orders.more"]["rows"] == 1 && all["ref:orders.customer_id"]["rows"] == 2, "{all}");
+    for partial in [&["--only", "ref:*"][..], &["--no-infer"]] {
+        update(partial);
+        assert_eq!(known(), all, "{partial:?}");
+    }
+    // What is old would be forgotten.
+    let since = update(&["--since", "2026-10-01"]);
+    assert_eq!((since.code(), known()), (2, all), "{}", since.stderr());
+    let only = folder.export(&["--baseline", "base.json", "--only", "ref:*", "--format", "json"]);
+    assert_eq!((only.code(), ids(&only, "allowed")), (0, vec!["ref:orders.customer_id".to_owned()]));
+    assert_eq!(only.report()["warnings"], serde_json::json!([]), "no check is called gone that was not asked for");
+}
+
+#[test]
+fn where_nothing_can_be_checked_nothing_passes() {
+    let folder = Folder::new();
+    folder.write("relink.toml", "");
+    folder.write("empty.json", "{}");
+    let [empty, bare] = [TestDatabase::sqlite(), TestDatabase::sqlite()];
+    empty.run("CREATE TABLE t (a); DROP TABLE t;");
+    bare.run("CREATE TABLE t (a); INSERT INTO t VALUES (1);");
+    for (target, why) in [
+        ("empty.json", "there is no table"),
+        (&empty.url(), "there is no table"),
+        (&bare.url(), "the schema promises nothing"),
+    ] {
+        let said = folder.validate(&[target]);
+        assert_eq!(said.code(), 3, "{target}: {}", said.stdout());
+        assert!(said.stdout().contains(why), "{target}: {}", said.stdout());
+    }
+    folder.write("relink.toml", "[severity]\n\"*\" = \"off\"\n");
+    assert_eq!(folder.export(&[]).code(), 0, "nothing was to be checked");
+    assert_eq!(folder.validate(&["empty.json"]).code(), 3, "there is nothing, whatever is off");
+}
+
+#[test]
+fn what_is_meant_as_a_url_or_a_file_is_taken_for_it_and_no_password_is_shown() {
+    let folder = Folder::new();
+    for (target, said) in [
+        ("postgres:/u:topsecret@h/db", "postgres:/u:***@h/db\" is not a database URL"),
+        ("mysql:topsecret@h", "is not a database URL"),
+        ("postgres://relink:topsecret@ret/x@127.0.0.1:1/db", "relink:***@127.0.0.1"),
+    ] {
+        let ended = folder.validate(&[target]);
+        let told = ended.stderr();
+        assert!(ended.code() >= 2 && told.contains(said), "{target}: {told}");
+        assert!(target.starts_with("mysql") || !told.contains("topsecret"), "{target}: {told}");
+    }
+    let missing = folder.validate(&["export.json", "--schema", "nosuch.sql"]);
+    assert_eq!(missing.code(), 2);
+    assert!(missing.stderr().contains("cannot read nosuch.sql: no such file"), "{}", missing.stderr());
+}
+
+#[test]
+fn limits_that_no_database_takes_are_mistakes_of_the_command_line() {
+    let folder = Folder::new();
+    for (option, value, said) in [
+        ("--timeout-per-check", "1e30h", "from 1ms to 480h"),
+        ("--timeout-per-check", "0.0001ms", "from 1ms to 480h"),
+        ("--max-samples", "18446744073709551615", "up to 1000000"),
+    ] {
+        let ended = folder.export(&[option, value]);
+        assert_eq!(ended.code(), 2, "{value}");
+        assert!(ended.stderr().contains(said), "{value}: {}", ended.stderr());
+    }
+}
+
+#[test]
 fn suppressions_need_a_reason_and_lapse() {
     let folder = Folder::new();
     let allow = |rest: &str| {
@@ -166,6 +245,16 @@ fn suppressions_need_a_reason_and_lapse() {
     let said = folder.export(&now);
     assert_eq!(said.code(), 2);
     assert!(said.stderr().contains("why"), "{}", said.stderr());
+    // Who only looks whether the rules fit is told, too.
+    let mut rules = Command::new(env!("CARGO_BIN_EXE_relink"));
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/stocktake/dirty.db"), folder.path("any.db"))
+        .expect("copied");
+    folder.write("relink.toml", "[[allow]]\ncheck = \"ref:*\"\n");
+    let said = Said::by(
+        rules.args(["rules", "check", "sqlite:any.db", "--config", "relink.toml"]).current_dir(folder.0.path()),
+    );
+    assert_eq!(said.code(), 2, "{}", said.stdout());
+    assert!(said.stderr().contains("why: it is missing"), "{}", said.stderr());
 }
 
 #[test]

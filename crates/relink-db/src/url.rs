@@ -48,6 +48,9 @@ pub enum UrlError {
     NoDatabase(String),
 }
 
+/// What a URL begins with.
+const SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"];
+
 /// What the PostgreSQL driver reads of a URL's query.
 const POSTGRES_PARAMETERS: &[&str] = &[
     "sslmode",
@@ -104,7 +107,7 @@ impl FromStr for DatabaseUrl {
             return if known {
                 Ok(Self::Sqlite { path: PathBuf::from(text) })
             } else {
-                Err(UrlError::Scheme(text.to_owned()))
+                Err(UrlError::Scheme(hide(text)))
             };
         };
         let postgres = matches!(scheme, "postgres" | "postgresql");
@@ -129,6 +132,12 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Whether a text is meant as a URL, however it is misspelt, and not as the name of a file.
+    pub fn is_meant(text: &str) -> bool {
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        text.contains("://") || scheme.is_some_and(|scheme| SCHEMES.contains(&scheme))
+    }
+
     /// The name of the dialect, as [`crate::Dialect::name`] gives it: known before anything is connected or created.
     pub fn dialect_name(&self) -> &'static str {
         match self {
@@ -157,10 +166,6 @@ impl fmt::Debug for DatabaseUrl {
 /// The URL with `***` for the password, also where it is given as a query parameter.
 fn mask(url: &url::Url) -> String {
     let mut masked = url.clone();
-    if masked.password().is_some() {
-        // A URL with a host accepts a password; one that had a password has a host.
-        let _ = masked.set_password(Some("***"));
-    }
     let secret = |name: &str| name.to_ascii_lowercase().contains("pass");
     if url.query_pairs().any(|(name, _)| secret(&name)) {
         let pairs: Vec<_> = url.query_pairs().into_owned().collect();
@@ -168,7 +173,22 @@ fn mask(url: &url::Url) -> String {
             pairs.into_iter().map(|(name, value)| if secret(&name) { (name, "***".to_owned()) } else { (name, value) }),
         );
     }
-    masked.to_string()
+    hide(masked.as_str())
+}
+
+/// A text with `***` for what may be a password: everything up to its last `@` but the user's name. A password that is not encoded may hold `@`, `/` and `?`
+/// itself.
+fn hide(text: &str) -> String {
+    let Some((before, after)) = text.rsplit_once('@') else { return text.to_owned() };
+    let user = before.split_once(':').map_or(0, |(scheme, rest)| {
+        let slashes = rest.len() - rest.trim_start_matches('/').len();
+        if SCHEMES.contains(&scheme) || slashes > 0 { scheme.len() + 1 + slashes } else { 0 }
+    });
+    match before[user..].split_once(':') {
+        Some((name, _)) => format!("{}{name}:***@{after}", &before[..user]),
+        None if before[user..].contains(['/', '?', '@']) => format!("{}***@{after}", &before[..user]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -185,6 +205,25 @@ mod tests {
             let url: DatabaseUrl = text.parse().expect("a valid URL");
             assert!(!format!("{url} {url:?}").contains("s3cret"), "{url}");
         }
+        let url: DatabaseUrl = "postgres://app@db/shop".parse().expect("a valid URL");
+        assert_eq!(url.to_string(), "postgres://app@db/shop");
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_shown_that_is_not_encoded_or_of_a_url_that_is_none() {
+        for text in ["mysql://app:s3@cret/x@db/shop", "mysql://app:s3@cr?et@db/shop", "mysql://app/s3cret@db/shop"] {
+            let shown = match text.parse::<DatabaseUrl>() {
+                Ok(url) => url.to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(!shown.contains("s3") && !shown.contains("cr") && shown.contains("***@db/shop"), "{shown}");
+        }
+        for text in ["postgres:/app:s3cret@db/shop", "postgres:app:s3cret@db/shop", "app:s3cret@db/shop"] {
+            assert!(text.starts_with("app") || DatabaseUrl::is_meant(text), "{text}");
+            let error = text.parse::<DatabaseUrl>().expect_err("it is none").to_string();
+            assert!(!error.contains("s3cret") && error.contains("app:***@db/shop"), "{error}");
+        }
+        assert!(!DatabaseUrl::is_meant("shop.json") && !DatabaseUrl::is_meant("C:\\shop.json"));
     }
 
     #[test]

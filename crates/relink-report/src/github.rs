@@ -116,7 +116,7 @@ fn message(check: &CheckResult) -> String {
     }
     let counts = words::counts(check);
     let gap = if counts.is_empty() { "" } else { ": " };
-    let mut lines = vec![format!("{counts}{gap}{}", words::message(check))];
+    let mut lines = vec![format!("{counts}{gap}{}", words::told(check))];
     lines.extend(rows::keys(check, KEYS_SHOWN_MAX, KEY_CHARS_MAX));
     lines.extend(check.help.as_deref().map(visible::line));
     lines.join("\n")

@@ -22,7 +22,7 @@ pub(crate) fn render(report: &Report, options: &Options) -> String {
             let subject = format!("{}{gap}{counts}", words::id(check));
             let told = match check.status {
                 Status::Error => format!("could not be run: {}", words::why_not_run(check)),
-                _ => words::message(check),
+                _ => words::told(check),
             };
             let print = words::sentence(&check.fingerprint);
             let seen = fingerprints.entry(print.clone()).or_insert(0_u64);

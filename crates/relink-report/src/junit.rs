@@ -168,7 +168,7 @@ fn test_case(
 fn head(check: &CheckResult) -> String {
     let counts = words::counts(check);
     let gap = if counts.is_empty() { "" } else { ": " };
-    format!("{}: {counts}{gap}{}", words::outcome(check).1, words::message(check))
+    format!("{}: {counts}{gap}{}", words::outcome(check).1, words::told(check))
 }
 
 /// What was not checked as skipped cases, and the run's own warnings as what it wrote.

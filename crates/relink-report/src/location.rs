@@ -10,8 +10,8 @@ use crate::{Options, visible};
 /// What the configuration is called unless said otherwise.
 const CONFIG_FILE: &str = "relink.toml";
 
-/// Ends of the names of files that hold files. Behind an exclamation mark stands the member's name.
-const ARCHIVES: &[&str] = &[".zip!", ".tar!", ".tgz!", ".gz!", ".xz!", ".bz2!", ".zst!"];
+/// Ends of the names of files that hold others, or one in another form. Behind an exclamation mark stands the member's name.
+const ARCHIVES: &[&str] = &[".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst"];
 
 /// A place in a file of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +46,12 @@ pub(crate) fn of_or_else(check: &CheckResult, report: &Report, options: &Options
 
 /// Where a record stands. Of an archive's member the archive is what the repository has, and lines mean nothing in it.
 pub(crate) fn of_place(place: &Place) -> Location {
-    let archive = ARCHIVES.iter().filter_map(|end| place.file.find(end).map(|at| at + end.len() - 1)).min();
-    match archive {
+    let file = place.file.to_ascii_lowercase();
+    let of_end = |end: &&str| match file.find(&format!("{end}!")) {
+        Some(at) => Some(at + end.len()),
+        None => file.ends_with(*end).then_some(file.len()),
+    };
+    match ARCHIVES.iter().filter_map(of_end).min() {
         Some(end) => Location { file: path(&place.file[..end]), line: 1, column: None },
         None => Location { file: path(&place.file), line: place.line.max(1), column: Some(place.column.max(1)) },
     }
@@ -98,9 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_an_archive_is_shown_at_the_archive() {
+    fn what_is_inside_another_file_is_shown_at_that_file() {
         assert_eq!(place("./shop.json"), Location { file: "shop.json".to_owned(), line: 3, column: Some(39) });
         assert_eq!(place("dump.zip!a/b.json"), Location { file: "dump.zip".to_owned(), line: 1, column: None });
+        for packed in ["dump.json.gz", "dump.JSON.ZST", "dump.tgz"] {
+            assert_eq!(place(packed), Location { file: packed.to_owned(), line: 1, column: None });
+        }
         assert_eq!(place("wow!.json").line, 3);
     }
 

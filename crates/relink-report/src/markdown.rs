@@ -82,7 +82,7 @@ fn table(report: &Report, new: &[String]) -> String {
         };
         let told = match check.status {
             Status::Error => words::why_not_run(check),
-            _ => words::message(check),
+            _ => words::told(check),
         };
         let owner = check.owner.as_deref().map_or_else(String::new, |owner| escaped(&visible::line(owner)));
         let (id, told) = (code(&words::id(check)), escaped(&told));
@@ -148,12 +148,17 @@ fn fenced(language: &str, text: &str) -> String {
 
 /// A name or a value in the running text. As an element, since in a span of backticks nothing could be escaped.
 fn code(text: &str) -> String {
-    format!("<code>{}</code>", escaped(text))
+    format!("<code>{}</code>", referenced(text, ""))
+}
+
+/// As [`referenced`]. GitHub looks for people and issues in what is rendered, outside of code: a blank of no width keeps it from finding any.
+fn escaped(text: &str) -> String {
+    referenced(text, "&#8203;")
 }
 
 /// Text with nothing in it that markdown, HTML, or the systems that render them would take for something else: what stands as a numeric reference is
-/// never structure.
-fn escaped(text: &str) -> String {
+/// never structure. Behind what begins a mention stands `apart`.
+fn referenced(text: &str, apart: &str) -> String {
     let mut written = String::with_capacity(text.len());
     let mut before = ' ';
     let mut chars = text.chars().peekable();
@@ -170,6 +175,9 @@ fn escaped(text: &str) -> String {
         };
         if special {
             let _ = write!(written, "&#{};", u32::from(c));
+            if matches!(c, '@' | '#') && after.is_alphanumeric() {
+                written.push_str(apart);
+            }
         } else {
             written.push(c);
         }
@@ -184,10 +192,12 @@ mod tests {
 
     #[test]
     fn nothing_of_the_data_is_markdown() {
-        assert_eq!(escaped("a|b <i> *x* @me #1"), "a&#124;b &#60;i&#62; &#42;x&#42; &#64;me &#35;1");
+        assert_eq!(escaped("a|b <i> *x* @me #1"), "a&#124;b &#60;i&#62; &#42;x&#42; &#64;&#8203;me &#35;&#8203;1");
         assert_eq!(escaped("https://x.org www.x.org"), "https&#58;//x.org www&#46;x.org");
         assert_eq!(escaped("ref:a.b_c _x_ :smile: 04:31"), "ref:a.b_c &#95;x&#95; &#58;smile: 04:31");
         assert_eq!(fenced("text", "a ``` b"), "\n````text\na ``` b\n````\n");
         assert_eq!(code("``"), "<code>&#96;&#96;</code>");
+        // What is to be copied has nothing in it that cannot be seen.
+        assert_eq!(code("@me"), "<code>&#64;me</code>");
     }
 }

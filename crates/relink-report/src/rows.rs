@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use relink_validate::{CheckResult, Sample};
 
-use crate::visible;
+use crate::{visible, words};
 
 /// Columns shown at most: a row without any key is named by all of its columns, and there may be hundreds.
 const COLUMNS_MAX: usize = 24;
@@ -29,7 +29,7 @@ pub(crate) struct Rows {
 pub(crate) fn of(check: &CheckResult, rows_max: usize, cell_chars_max: usize) -> Rows {
     let samples = &check.samples[..check.samples.len().min(rows_max)];
     let grouped = samples.iter().any(|sample| sample.group.is_some());
-    let wronged = check.problems.len() > 1 && samples.iter().any(|sample| sample.problem.is_some());
+    let wronged = words::says_more(check) && samples.iter().any(|sample| sample.problem.is_some());
     let placed = samples.iter().any(|sample| sample.place.is_some());
     let some_allowed = samples.iter().any(|sample| sample.allowed) && !samples.iter().all(|sample| sample.allowed);
 
@@ -66,7 +66,7 @@ pub(crate) fn of(check: &CheckResult, rows_max: usize, cell_chars_max: usize) ->
         cells
     };
     let lines: Vec<Vec<String>> = samples.iter().map(line).collect();
-    let more = check.counts.failed.saturating_sub(lines.len() as u64);
+    let more = if check.is_answer() { 0 } else { check.counts.failed.saturating_sub(lines.len() as u64) };
     Rows { header, placed, lines, more }
 }
 

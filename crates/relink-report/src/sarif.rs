@@ -125,7 +125,7 @@ fn result(report: &Report, check: &CheckResult, index: usize, options: &Options,
 
 fn message(check: &CheckResult) -> String {
     let counts = words::counts(check);
-    let told = words::message(check);
+    let told = words::told(check);
     match (check.status, counts.is_empty()) {
         (Status::Pass, _) => format!("{}: nothing found any more", words::id(check)),
         (_, true) => format!("{}: {told}", words::id(check)),

@@ -78,6 +78,14 @@ pub(crate) fn message(check: &CheckResult) -> String {
     sentence(&check.message)
 }
 
+/// What a failure means, and what is wrong where that is more than it says: for where there is room for one line.
+pub(crate) fn told(check: &CheckResult) -> String {
+    match problems(check).filter(|_| check.status == Status::Fail) {
+        Some(problems) => format!("{} ({problems})", message(check)),
+        None => message(check),
+    }
+}
+
 /// Why a check could not be run.
 pub(crate) fn why_not_run(check: &CheckResult) -> String {
     check.why.as_deref().map_or_else(|| "no reason is known".to_owned(), sentence)
@@ -97,7 +105,8 @@ pub(crate) fn kind(kind: CheckKind) -> String {
 pub(crate) fn counts(check: &CheckResult) -> String {
     let counts = check.counts;
     let counted = matches!(check.status, Status::Fail | Status::Allowed);
-    if !counted || (counts.total == 0 && counts.failed == 0) {
+    // A fact of the schema concerns no row, and neither does an answer.
+    if !counted || counts.failed == 0 || check.is_answer() {
         return String::new();
     }
     let mut text = rows(counts.failed);
@@ -115,7 +124,8 @@ pub(crate) fn counts(check: &CheckResult) -> String {
         _ => {}
     }
     let mut remarks = Vec::new();
-    if counts.judged > 0 {
+    // What a query lists, or an export lacks, is no part of what was judged.
+    if counts.failed <= counts.judged && !matches!(check.kind, CheckKind::Sql | CheckKind::Complete) {
         remarks.push(format!("{} of {}", percent(counts.failed, counts.judged), number(counts.judged)));
     }
     if counts.not_judged > 0 {
@@ -180,15 +190,23 @@ fn frequent(check: &CheckResult) -> Option<String> {
     (!parts.is_empty()).then(|| visible::line(&parts.join(", ")))
 }
 
-/// `no lines ×3, differs ×2`.
+/// `no lines ×3, differs ×2`: where that says more than the message does.
 fn problems(check: &CheckResult) -> Option<String> {
     let parts: Vec<String> = check
         .problems
         .iter()
         .take(PROBLEMS_SHOWN_MAX)
-        .map(|(what, rows)| format!("{} ×{}", visible::line(what), number(*rows)))
+        .map(|(what, rows)| {
+            let what = visible::line(what);
+            if check.is_answer() { what } else { format!("{what} ×{}", number(*rows)) }
+        })
         .collect();
-    (check.problems.len() > 1).then(|| visible::line(&parts.join(", ")))
+    says_more(check).then(|| visible::line(&parts.join(", ")))
+}
+
+/// Whether what is wrong with single rows says more than the message does.
+pub(crate) fn says_more(check: &CheckResult) -> bool {
+    check.problems.len() > 1 || check.problems.keys().any(|problem| *problem != check.message)
 }
 
 /// `first 2026-10-02, last 2026-11-19 (created_at): still happening`: an old scar, or a bug at work.
@@ -205,7 +223,9 @@ fn occurred(report: &Report, check: &CheckResult) -> Option<String> {
     if let (Some(now), Some(last)) = (date(&report.run.now), date(&occurred.last)) {
         let days = now.since(last).map_or(0, |span| i64::from(span.get_days()));
         match days {
-            ..=STILL_HAPPENING_DAYS => text.push_str(": still happening"),
+            // What is dated ahead says nothing of when it was made.
+            ..-1 => {}
+            -1..=STILL_HAPPENING_DAYS => text.push_str(": still happening"),
             days => {
                 let _ = write!(text, ": none for {} days", number(days.unsigned_abs()));
             }

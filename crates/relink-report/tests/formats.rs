@@ -1,8 +1,8 @@
 //! What each format makes of a report with everything in it, as a whole; and the points that matter most, one by one.
 
-use relink_model::Severity;
+use relink_model::{RelationName, Severity};
 use relink_report::{Format, Options, SUMMARY_BYTES_MAX, render, step_summary};
-use relink_validate::{CheckResult, Report, Status};
+use relink_validate::{CheckKind, CheckResult, Report, RowCounts, Status};
 
 mod reports;
 
@@ -190,6 +190,53 @@ fn every_format_says_the_same_words() {
             }
         }
     }
+}
+
+/// A check of this kind that found nothing but one thing.
+fn one_problem(kind: CheckKind, problem: &str, counts: RowCounts) -> CheckResult {
+    CheckResult {
+        status: Status::Fail,
+        message: "lies in the future".to_owned(),
+        problems: [(problem.to_owned(), counts.failed)].into_iter().collect(),
+        counts,
+        ..CheckResult::new("the:check", kind, RelationName::new("t"), Severity::Error)
+    }
+}
+
+#[test]
+fn what_is_wrong_is_shown_by_every_format_where_the_message_does_not_say_it() {
+    let counts = RowCounts { judged: 8, total: 8, failed: 2, failed_distinct: 2, ..RowCounts::default() };
+    let answer = RowCounts { judged: 1, total: 1, failed: 1, failed_distinct: 1, ..RowCounts::default() };
+    for (check, shown) in [
+        (one_problem(CheckKind::Past, "not a date", counts), "not a date ×2"),
+        (one_problem(CheckKind::Sql, "the answer is 4711", answer), "the answer is 4711"),
+    ] {
+        let report = report_of(vec![check]);
+        for format in Format::ALL.into_iter().filter(|format| *format != Format::Json) {
+            let written = render(&report, format, &Options::default());
+            assert!(written.contains(shown), "{}: {written}", format.name());
+        }
+    }
+    let said = one_problem(CheckKind::Past, "lies in the future", counts);
+    let text = render(&report_of(vec![said]), Format::Text, &Options::default());
+    assert_eq!(text.matches("lies in the future").count(), 1, "{text}");
+}
+
+#[test]
+fn a_share_is_told_of_rows_that_were_judged_alone() {
+    let text = |kind, judged, failed| {
+        let counts = RowCounts { judged, total: judged, failed, failed_distinct: failed, ..RowCounts::default() };
+        let problem = if kind == CheckKind::Sql { "" } else { "lies in the future" };
+        let mut check = one_problem(kind, problem, counts);
+        check.problems.retain(|problem, _| !problem.is_empty());
+        render(&report_of(vec![check]), Format::Text, &Options::default()).lines().next().unwrap_or("").to_owned()
+    };
+    assert_eq!(text(CheckKind::Past, 8, 2), "✗ error the:check   2 rows (25.0 % of 8)");
+    // A fact of the schema, an answer, what a query lists, rows of two tables.
+    assert_eq!(text(CheckKind::Trust, 8, 0), "✗ error the:check");
+    assert_eq!(text(CheckKind::Count, 1, 1), "✗ error the:check");
+    assert_eq!(text(CheckKind::Sql, 5, 5), "✗ error the:check   5 rows");
+    assert_eq!(text(CheckKind::Same, 1, 2), "✗ error the:check   2 rows");
 }
 
 #[test]

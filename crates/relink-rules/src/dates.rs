@@ -23,6 +23,20 @@ pub enum Reading {
     Unreadable,
 }
 
+impl Reading {
+    /// The point in time, in a zone; of a day, its end. `None` where it could be one of several, or is none.
+    pub fn instant(&self, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Self::Instant(instant) => Some(*instant),
+            Self::Wall(wall) => zone.to_timestamp(*wall).ok(),
+            Self::Day(day) => zone.to_timestamp(day.at(23, 59, 59, 0)).ok(),
+            Self::Infinity => Some(Timestamp::MAX),
+            Self::MinusInfinity => Some(Timestamp::MIN),
+            Self::Either(..) | Self::Unreadable => None,
+        }
+    }
+}
+
 /// The latest moment that a past date may have, in each form a date comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadline {

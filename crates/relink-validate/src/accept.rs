@@ -1,20 +1,20 @@
 //! Living with findings: thresholds, suppressions with a reason and an end, and a baseline of what is known. Nothing is taken out of the report: what is
 //! allowed is said to be, and why.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::civil::Date;
 use relink_model::config::{AllowConfig, AllowedKey, Config, ConfigError, Scalar};
-use relink_model::{Catalog, RelationName, Value};
+use relink_model::{Catalog, Value};
 use relink_rules::decimal;
 use relink_rules::expression::{Bound, Column, Judged, Kind, Moment, Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::live::{Options, cut};
+use crate::mask::Mask;
 use crate::plan::{Check, CheckKind, fits};
-use crate::report::{Allowance, BaselineState, CheckResult, Report, Sample, Status, Summary};
+use crate::report::{Allowance, BaselineState, CheckResult, Report, Sample, Status, Summary, print_of};
 
 /// The version of the baseline's format.
 pub const BASELINE_VERSION: u32 = 1;
@@ -40,7 +40,8 @@ pub struct Baseline {
 pub struct Known {
     /// Rows that fail.
     pub rows: u64,
-    /// Which: the first sixteen hexadecimal digits of the SHA-256 of each row's key. Empty where there are more than 10,000, and for what concerns no row.
+    /// Which: the first sixteen hexadecimal digits of the SHA-256 of each row's key, or of all of a row that has none; as often as there are such rows. Of
+    /// what fails as a whole (a number of rows, a latest moment), of what was found. Empty where more than 10,000 rows fail, and for what concerns no row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
 }
@@ -54,8 +55,14 @@ impl Baseline {
             if settled.status != Status::Fail {
                 return None;
             }
-            let open = check.samples.iter().filter(|sample| !sample.allowed);
-            let keys = if check.truncated { Vec::new() } else { open.map(key_of).collect() };
+            let mut keys: Vec<String> = match answer_of(check) {
+                Some(answer) => vec![answer],
+                None if check.truncated => Vec::new(),
+                None => {
+                    check.samples.iter().filter(|sample| !sample.allowed).map(|sample| key_of(check, sample)).collect()
+                }
+            };
+            keys.sort_unstable();
             Some((check.id.clone(), Known { rows: check.counts.failed - check.counts.allowed, keys }))
         };
         Self {
@@ -65,33 +72,35 @@ impl Baseline {
         }
     }
 
-    /// Keeps what an earlier baseline knows of checks that were not made this time, or could not be. Checks that there are no more are forgotten.
+    /// Keeps what an earlier baseline knows of checks that were not made this time, or could not be. A run that makes all checks (`partial` is false)
+    /// forgets those that there are no more.
     #[must_use]
-    pub fn keeping(mut self, earlier: &Self, report: &Report, checks: &[Check]) -> Self {
+    pub fn keeping(mut self, earlier: &Self, report: &Report, checks: &[Check], partial: bool) -> Self {
         let made = |id: &String| report.checks.iter().any(|check| check.id == *id && check.status != Status::Error);
-        let planned = |id: &String| checks.iter().any(|check| check.id == *id);
+        let planned = |id: &String| partial || checks.iter().any(|check| check.id == *id);
         let kept = earlier.checks.iter().filter(|(id, _)| !made(id) && planned(id));
         self.checks.extend(kept.map(|(id, known)| (id.clone(), known.clone())));
         self
     }
 }
 
-/// The key of a row as a baseline keeps it.
-fn key_of(sample: &Sample) -> String {
-    let mut written = String::new();
-    for (name, value) in &sample.key {
-        written.push_str(name);
-        written.push('\u{1f}');
-        written.push_str(value.as_deref().unwrap_or("\u{0}"));
-        written.push('\u{1e}');
+/// What a row is known by from run to run: its key, else all that it holds. Rows with the same print are told apart by nothing, and counted.
+fn key_of(check: &CheckResult, sample: &Sample) -> String {
+    if let Some(content) = &sample.content {
+        return content.clone();
     }
-    if sample.key.is_empty()
-        && let Some(place) = &sample.place
-    {
-        written.push_str(&place.pointer);
-    }
-    let digest = Sha256::digest(written.as_bytes());
-    digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    let named = !sample.key.is_empty() && sample.key.values().all(Option::is_some);
+    let values = sample.values.iter().filter(|_| !named);
+    // Either of two tables may lack the row of a key.
+    let problem = (check.kind == CheckKind::Same).then_some(("problem", sample.problem.as_deref()));
+    let parts = sample.key.iter().chain(values).map(|(name, value)| (name.as_str(), value.as_deref()));
+    print_of(parts.chain(problem))
+}
+
+/// What a check is known by that finds one answer and no rows: that answer.
+fn answer_of(check: &CheckResult) -> Option<String> {
+    let said = check.problems.keys().chain(&check.notes);
+    check.is_answer().then(|| print_of(said.map(|text| (text, None::<&str>))))
 }
 
 /// Which checks have to name more failing rows than a report shows.
@@ -121,16 +130,16 @@ pub fn accept(
     allow(report, checks, catalog, config, options)?;
     let found = Baseline::of(report);
     if let Some(baseline) = baseline {
-        compare(report, checks, baseline);
+        compare(report, checks, baseline, options.partial);
     }
     for check in &mut report.checks {
         settle(check);
         // What is new is what a reader wants to see.
         check.samples.sort_by_key(|sample| sample.allowed);
         check.samples.truncate(options.samples_max);
-        check.truncated = (check.samples.len() as u64) < check.counts.failed;
+        check.truncated = !check.is_answer() && (check.samples.len() as u64) < check.counts.failed;
     }
-    mask(report, catalog, &config.run.mask);
+    Mask::of(config, catalog).cover(report, checks, catalog, options);
     report.summary = Summary::of(&report.checks);
     Ok(found)
 }
@@ -143,7 +152,7 @@ pub(crate) fn allow(
     config: &Config,
     options: &Options,
 ) -> Result<(), Vec<ConfigError>> {
-    let today = day_of(options.now);
+    let today = options.now.to_zoned(options.moment().zone).date();
     let mut errors = Vec::new();
     for (at, allow) in config.allow.iter().enumerate() {
         if let Err(error) = suppress(report, checks, catalog, at, allow, today, options) {
@@ -153,8 +162,31 @@ pub(crate) fn allow(
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-fn day_of(instant: Timestamp) -> Date {
-    instant.to_zoned(TimeZone::UTC).date()
+fn mistake(at: usize, key: &str, why: &str) -> ConfigError {
+    ConfigError::Entry {
+        list: "allow",
+        at,
+        name: format!("number {}", at + 1),
+        key: key.to_owned(),
+        why: format!("{key}: {why}"),
+    }
+}
+
+/// What is wrong with suppressions, whatever they concern.
+pub(crate) fn mistakes(config: &Config) -> impl Iterator<Item = ConfigError> {
+    config.allow.iter().enumerate().filter_map(|(at, allow)| {
+        if allow.check.is_empty() {
+            return Some(mistake(at, "check", "it is missing: which check's findings are allowed"));
+        }
+        if allow.why.trim().is_empty() {
+            return Some(mistake(at, "why", "it is missing: what is allowed is allowed for a reason"));
+        }
+        allow.filter.as_deref().and_then(|text| parsed(text).err()).map(|why| mistake(at, "where", &why))
+    })
+}
+
+fn parsed(text: &str) -> Result<relink_rules::expression::Expression, String> {
+    relink_rules::parse(text).map_err(|error| format!("expected {} at character {}", error.expected, error.at))
 }
 
 /// `check "id"`, with its place in the list.
@@ -171,19 +203,6 @@ fn suppress(
     today: Date,
     options: &Options,
 ) -> Result<(), ConfigError> {
-    let mistake = |key: &str, why: &str| ConfigError::Entry {
-        list: "allow",
-        at,
-        name: format!("number {}", at + 1),
-        key: key.to_owned(),
-        why: format!("{key}: {why}"),
-    };
-    if allow.check.is_empty() {
-        return Err(mistake("check", "it is missing: which check's findings are allowed"));
-    }
-    if allow.why.trim().is_empty() {
-        return Err(mistake("why", "it is missing: what is allowed is allowed for a reason"));
-    }
     let mut until = None;
     if let Some(day) = &allow.until {
         match day.0.parse::<Date>() {
@@ -214,14 +233,14 @@ fn suppress(
         let open = check.counts.failed - check.counts.allowed;
         let rows = if !allow.keys.is_empty() || allow.filter.is_some() {
             let condition = match &allow.filter {
-                Some(text) => Some(condition(text, check, catalog).map_err(|why| mistake("where", &why))?),
+                Some(text) => Some(condition(text, check, catalog).map_err(|why| mistake(at, "where", &why))?),
                 None => None,
             };
-            let at = Moment::of(options.now, None);
+            let moment = options.moment();
             let mut rows = 0;
             for sample in check.samples.iter_mut().filter(|sample| !sample.allowed) {
                 let by_key = allow.keys.is_empty() || allow.keys.iter().any(|key| is_key(key, sample));
-                let by_condition = condition.as_ref().is_none_or(|(bound, names)| holds(bound, names, sample, &at));
+                let by_condition = condition.as_ref().is_none_or(|(bound, names)| holds(bound, names, sample, &moment));
                 if by_key && by_condition && allow.max.is_none_or(|max| rows < max) {
                     sample.allowed = true;
                     rows += 1;
@@ -248,7 +267,7 @@ fn suppress(
             rows,
         });
     }
-    if untold {
+    if untold || options.partial {
         return Ok(());
     }
     if !matched {
@@ -265,8 +284,6 @@ fn condition(text: &str, check: &CheckResult, catalog: &Catalog) -> Result<(Boun
     let mut names: Vec<String> =
         check.samples.first().map(|sample| sample.key.keys().cloned().collect()).unwrap_or_default();
     names.extend(check.columns.iter().filter(|column| !names.contains(column)).cloned().collect::<Vec<_>>());
-    let parsed =
-        relink_rules::parse(text).map_err(|error| format!("expected {} at character {}", error.expected, error.at))?;
     let column = |path: &Path| {
         let name = path.last()?;
         let index = names.iter().position(|known| known == name)?;
@@ -275,7 +292,7 @@ fn condition(text: &str, check: &CheckResult, catalog: &Catalog) -> Result<(Boun
             .and_then(|(_, column)| Kind::of(&column.data_type.kind));
         Some(Column { index, kind })
     };
-    let bound = parsed.bind(Kind::Boolean, &column).map_err(|_| {
+    let bound = parsed(text)?.bind(Kind::Boolean, &column).map_err(|_| {
         format!("{text:?}: it can speak of what the findings of {} show: {}", check.id, names.join(", "))
     })?;
     Ok((bound, names))
@@ -306,10 +323,10 @@ fn is_key(key: &AllowedKey, sample: &Sample) -> bool {
 }
 
 /// Marks what the baseline knows.
-fn compare(report: &mut Report, checks: &[Check], baseline: &Baseline) {
+fn compare(report: &mut Report, checks: &[Check], baseline: &Baseline, partial: bool) {
     for id in baseline.checks.keys() {
         let known = report.checks.iter().any(|check| check.id == *id) || checks.iter().any(|check| check.id == *id);
-        if !known {
+        if !known && !partial {
             report.warnings.push(format!("the baseline speaks of {id}, and there is no such check any more"));
         }
     }
@@ -325,22 +342,25 @@ fn compare(report: &mut Report, checks: &[Check], baseline: &Baseline) {
             continue;
         }
         let open = check.counts.failed - check.counts.allowed;
-        let rows = if known.keys.is_empty() || check.truncated {
-            let rows = known.rows.min(open);
-            for sample in check.samples.iter_mut().filter(|sample| !sample.allowed).take(rows as usize) {
-                sample.allowed = true;
-            }
-            rows
-        } else {
-            let keys: HashSet<&str> = known.keys.iter().map(String::as_str).collect();
-            let mut rows = 0;
-            for sample in &mut check.samples {
-                if !sample.allowed && keys.contains(key_of(sample).as_str()) {
-                    sample.allowed = true;
-                    rows += 1;
+        let rows = match answer_of(check) {
+            Some(answer) => {
+                if known.keys.contains(&answer) {
+                    known.rows.min(open)
+                } else {
+                    0
                 }
             }
-            rows
+            None if known.keys.is_empty() => {
+                let rows = known.rows.min(open);
+                check
+                    .samples
+                    .iter_mut()
+                    .filter(|sample| !sample.allowed)
+                    .take(rows as usize)
+                    .for_each(|sample| sample.allowed = true);
+                rows
+            }
+            None => known_rows(check, known),
         };
         check.counts.allowed += rows;
         let all = check.counts.allowed == check.counts.failed;
@@ -354,6 +374,25 @@ fn compare(report: &mut Report, checks: &[Check], baseline: &Baseline) {
             check.allowances.push(Allowance { why, until: None, days_left: None, rows });
         }
     }
+}
+
+/// Marks the rows that the baseline knows, each as often as it knows it, and counts them.
+fn known_rows(check: &mut CheckResult, known: &Known) -> u64 {
+    let mut left: HashMap<&str, u64> = HashMap::new();
+    known.keys.iter().for_each(|key| *left.entry(key).or_default() += 1);
+    let mut rows = 0;
+    let mut samples = std::mem::take(&mut check.samples);
+    for sample in samples.iter_mut().filter(|sample| !sample.allowed) {
+        if let Some(left) = left.get_mut(key_of(check, sample).as_str()).filter(|left| **left > 0)
+            && rows < known.rows
+        {
+            *left -= 1;
+            sample.allowed = true;
+            rows += 1;
+        }
+    }
+    check.samples = samples;
+    rows
 }
 
 /// What a check comes to once it is known what is allowed.
@@ -389,55 +428,5 @@ fn settle(check: &mut CheckResult) {
         check.allowances.push(Allowance { why, until: None, days_left: None, rows: open });
         check.counts.allowed = check.counts.failed;
         check.status = Status::Allowed;
-    }
-}
-
-/// What stands for a value that no report shows.
-pub(crate) const MASKED: &str = "•••";
-
-/// Whether no report shows values of this column: `[run] mask`.
-pub(crate) fn is_masked(catalog: &Catalog, patterns: &[String], relation: &RelationName, column: &str) -> bool {
-    patterns.iter().any(|pattern| catalog.means_column(pattern, relation, column))
-}
-
-fn mask(report: &mut Report, catalog: &Catalog, patterns: &[String]) {
-    if patterns.is_empty() {
-        return;
-    }
-    for check in &mut report.checks {
-        let relation = check.relation.clone();
-        let hidden = |name: &str| is_masked(catalog, patterns, &relation, name);
-        let cover = |values: &mut indexmap::IndexMap<String, Option<String>>| {
-            for (_, value) in values.iter_mut().filter(|(name, value)| value.is_some() && hidden(name)) {
-                *value = Some(MASKED.to_owned());
-            }
-        };
-        for sample in &mut check.samples {
-            cover(&mut sample.key);
-            cover(&mut sample.values);
-        }
-        for frequent in &mut check.frequent {
-            cover(&mut frequent.values);
-        }
-        check.occurred = check.occurred.take().filter(|occurred| !hidden(&occurred.column));
-        if !check.columns.iter().any(|column| hidden(column)) {
-            continue;
-        }
-        // Remarks may quote a value, and so may what is wrong with one that does not fit its column.
-        check.notes.retain(|note| !note.contains("value \"") && !note.starts_with("the latest is "));
-        let quotes = matches!(check.kind, CheckKind::Type | CheckKind::Fresh);
-        if quotes && !check.problems.is_empty() {
-            let rows = check.problems.values().sum();
-            check.problems = [(MASKED.to_owned(), rows)].into_iter().collect();
-        }
-        for sample in &mut check.samples {
-            if quotes && sample.problem.is_some() {
-                sample.problem = Some(MASKED.to_owned());
-            }
-            // What stands beside a value tells it: a sum and the difference from it.
-            for (_, value) in sample.values.iter_mut().filter(|(name, _)| !check.columns.contains(name)) {
-                *value = value.take().map(|_| MASKED.to_owned());
-            }
-        }
     }
 }

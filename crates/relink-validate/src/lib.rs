@@ -9,6 +9,7 @@ pub mod fix;
 mod infer;
 mod judge;
 mod live;
+mod mask;
 mod missing;
 mod offline;
 mod plan;
@@ -18,7 +19,8 @@ mod since;
 pub use accept::{BASELINE_VERSION, Baseline, Known, accept, exhaustive};
 pub use infer::{Family, Guess, Guessed, GuessedRule, Guesses, Inference, infer};
 pub use live::{Census, Compiled, Event, Options, Probe, compile, run};
-pub use missing::{Missing, is_healable, missing};
+pub use mask::{MASKED, Mask};
+pub use missing::{Missing, is_healable, is_reference, missing, referenced};
 pub use offline::{Export, infer_catalog, run_export};
 pub use plan::{Check, CheckKind, fits, plan, plan_export, test};
 pub use report::{

@@ -4,10 +4,7 @@ use relink_db::{Connection, DbError};
 use relink_model::{Catalog, RelationName, Severity, Value};
 use relink_rules::Part;
 
-use crate::{Check, Options, Probe, compile, plan::test::Test};
-
-/// Keys fetched at once.
-const PAGE_KEYS: usize = 20_000;
+use crate::{Check, CheckKind, Options, Probe, compile, plan::test::Test};
 
 /// What the orphans of one check refer to.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +17,19 @@ pub struct Missing {
     pub columns: Vec<String>,
     /// The distinct keys that no row has.
     pub keys: Vec<Vec<Value>>,
+}
+
+/// Whether a check is about references, of whatever kind.
+pub fn is_reference(check: &Check) -> bool {
+    matches!(check.kind, CheckKind::Ref | CheckKind::Poly) && check.severity > Severity::Info
+}
+
+/// The relation that a check's references lead to; `None` where it says no reference, or each row says where its own leads.
+pub fn referenced<'c>(check: &Check, catalog: &'c Catalog) -> Option<&'c RelationName> {
+    match &check.test {
+        Test::Reference(test) => test.target.map(|target| &catalog.relation(target).name),
+        _ => None,
+    }
 }
 
 /// Whether a check is about references that rows of another table can heal: a reference by plain columns that leads nowhere.
@@ -58,20 +68,20 @@ pub async fn missing(
         let (relation, referenced) = (catalog.relation(test.relation), catalog.relation(target));
         let columns = |parts: &[Part]| parts.iter().flat_map(Part::columns).collect::<Vec<usize>>();
         let dialect = connection.dialect();
-        let read: Vec<String> = columns(&test.parts)
-            .into_iter()
-            .map(|column| dialect.read_expression("c", &relation.columns[column]))
-            .collect();
-        let order: Vec<String> = (1..=read.len()).map(|at| at.to_string()).collect();
-        let select = format!("SELECT DISTINCT {} {} ORDER BY {}", read.join(", "), probe.orphans, order.join(", "));
-        let mut keys: Vec<Vec<Value>> = Vec::new();
-        loop {
-            let page = connection.query(&format!("{select} LIMIT {PAGE_KEYS} OFFSET {}", keys.len()), &[]).await?;
-            let full = page.len() == PAGE_KEYS;
-            keys.extend(page);
-            if !full {
-                break;
-            }
+        let parts = columns(&test.parts);
+        let of_part = |column: &usize| &relation.columns[*column];
+        let read: Vec<String> = parts.iter().map(|column| dialect.read_expression("c", of_part(column))).collect();
+        // A collation may take `a` and `A` for one, and the rows that refer to them do not.
+        let letters = parts.iter().filter_map(|column| {
+            let name = format!("c.{}", dialect.quote(&of_part(column).name));
+            dialect.by_letter(&name, of_part(column))
+        });
+        let selected: Vec<String> = read.iter().cloned().chain(letters).collect();
+        let order: Vec<String> = (1..=selected.len()).map(|at| at.to_string()).collect();
+        let sql = format!("SELECT DISTINCT {} {} ORDER BY {}", selected.join(", "), probe.orphans, order.join(", "));
+        let mut keys = connection.query(&sql, &[]).await?;
+        for key in &mut keys {
+            key.truncate(read.len());
         }
         let names = columns(&test.target_parts).into_iter().map(|column| referenced.columns[column].name.clone());
         found.push(Missing {

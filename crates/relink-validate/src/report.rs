@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
-use relink_model::{Place, RelationName, ServerInfo, Severity};
+use relink_model::{Place, RelationName, ServerInfo, Severity, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -268,6 +268,9 @@ pub struct Sample {
     pub problem: Option<String>,
     /// Where it stands in the export.
     pub place: Option<Place>,
+    /// A print of all of the row, where `key` names it in this run alone (the database's own row name), or not at all.
+    #[serde(skip)]
+    pub content: Option<String>,
     /// A suppression or the baseline allows it.
     pub allowed: bool,
 }
@@ -282,6 +285,16 @@ pub struct Frequent {
 }
 
 impl CheckResult {
+    /// Whether what fails is one answer (a number of rows, a latest moment, the value of a query) and no row.
+    pub fn is_answer(&self) -> bool {
+        match self.kind {
+            CheckKind::Count | CheckKind::Fresh => true,
+            // A query that lists rows says of none of them what is wrong with it.
+            CheckKind::Sql => !self.problems.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The result of a check about which nothing is known yet.
     pub fn new(id: &str, kind: CheckKind, relation: RelationName, severity: Severity) -> Self {
         Self {
@@ -319,6 +332,24 @@ impl CheckResult {
 /// The fingerprint of a check's id.
 pub(crate) fn fingerprint(id: &str) -> String {
     hexadecimal(&Sha256::digest(id.as_bytes()))
+}
+
+/// A print of the content of a row; `None` where none of it was read.
+pub(crate) fn content_of<'n>(names: impl Iterator<Item = &'n str>, values: &[Value]) -> Option<String> {
+    let text = |value: &Value| (!value.is_null()).then(|| value.to_string());
+    (!values.is_empty()).then(|| print_of(names.zip(values.iter().map(text))))
+}
+
+/// The first sixteen hexadecimal digits of the SHA-256 of a row's names and values.
+pub(crate) fn print_of<N: AsRef<str>, V: AsRef<str>>(row: impl Iterator<Item = (N, Option<V>)>) -> String {
+    let mut written = String::new();
+    for (name, value) in row {
+        written.push_str(name.as_ref());
+        written.push('\u{1f}');
+        written.push_str(value.as_ref().map_or("\u{0}", AsRef::as_ref));
+        written.push('\u{1e}');
+    }
+    hexadecimal(&Sha256::digest(written.as_bytes())[..8])
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -38,7 +38,7 @@ pub(crate) struct ValidateArguments {
     #[arg(long, short)]
     pub(crate) quiet: bool,
     /// Failing rows to show for each check, at most
-    #[arg(long, value_name = "ROWS", default_value_t = 20)]
+    #[arg(long, value_name = "ROWS", default_value_t = 20, value_parser = samples)]
     pub(crate) max_samples: usize,
     /// From which severity on findings make the exit code 1 [default: error, or what relink.toml says]
     #[arg(long, value_enum, value_name = "SEVERITY")]
@@ -49,8 +49,8 @@ pub(crate) struct ValidateArguments {
     /// What is known to fail and allowed to: findings that this file does not know count
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
-    /// Write what fails now into the file of --baseline
-    #[arg(long, requires = "baseline")]
+    /// Write what fails now into the file of --baseline; what it knows of checks that are not made this time stays
+    #[arg(long, requires = "baseline", conflicts_with = "since")]
     pub(crate) update_baseline: bool,
     /// Only rows made or changed since then (2026-11-01, 2026-11-01T12:00:00Z), by a column such as updated_at, or [table.x] since
     #[arg(long, value_name = "WHEN")]
@@ -58,7 +58,7 @@ pub(crate) struct ValidateArguments {
     /// The instant that counts as now (RFC 3339), so that a run can be repeated [default: the clock]
     #[arg(long, value_name = "WHEN")]
     pub(crate) now: Option<String>,
-    /// How long a check may take, e.g. 30s; one that takes longer could not be made (exit code 3)
+    /// How long a check may take, from 1ms to 480h, e.g. 30s; one that takes longer could not be made (exit code 3)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout_per_check: Option<std::time::Duration>,
     /// Guess nothing about what nobody has declared: only what the schema and the rules say is checked
@@ -92,14 +92,24 @@ fn output(text: &str) -> Result<Output, String> {
     Ok(Output { format, file })
 }
 
+/// Failing rows that a report names for each check, at most: memory holds them all.
+const SAMPLES_MAX: usize = 1_000_000;
+
+fn samples(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number <= SAMPLES_MAX);
+    number.ok_or_else(|| format!("expected a number of rows up to {SAMPLES_MAX}"))
+}
+
+/// What every database takes as a limit: PostgreSQL counts milliseconds in 32 bits.
+const DURATION_MAX: std::time::Duration = std::time::Duration::from_hours(480);
+
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let unit = units.iter().find(|(unit, _)| text.strip_suffix(unit).is_some_and(|rest| rest.parse::<f64>().is_ok()));
-    let found = unit.and_then(|(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds));
-    let seconds = found.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
-    seconds
-        .map(std::time::Duration::from_secs_f64)
-        .ok_or_else(|| "expected a duration such as 30s, 500ms or 2m".to_owned())
+    let seconds = unit.and_then(|(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds));
+    let found = seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+    let within = found.filter(|found| found.as_millis() >= 1 && *found <= DURATION_MAX);
+    within.ok_or_else(|| "expected a duration such as 30s, 500ms or 2m, from 1ms to 480h".to_owned())
 }
 
 /// From which severity on findings make the exit code 1.
@@ -128,10 +138,17 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_a_unit() {
+    fn samples_have_a_limit() {
+        assert_eq!((samples("0"), samples("1000000")), (Ok(0), Ok(1_000_000)));
+        assert!(samples("1000001").is_err() && samples("18446744073709551615").is_err() && samples("-1").is_err());
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_limits() {
         assert_eq!(duration("30s"), Ok(std::time::Duration::from_secs(30)));
         assert_eq!(duration("500ms"), Ok(std::time::Duration::from_millis(500)));
-        for bad in ["30", "0s", "-1s", "s", "soon", "1d"] {
+        assert_eq!(duration("1ms"), Ok(std::time::Duration::from_millis(1)));
+        for bad in ["30", "0s", "-1s", "s", "soon", "1d", "0.0001ms", "1e30h", "infs", "NaNs", "481h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

@@ -3,11 +3,11 @@
 
 use std::{fmt::Write as _, sync::atomic::Ordering};
 
-use relink_db::{Access, DatabaseUrl, TransactionKind};
+use relink_db::{Access, Connection, DatabaseUrl, TransactionKind};
 use relink_export::Source;
-use relink_model::{Config, Ids, Mode, OnDangling, OnError, Place, RelationName, Severity, Value};
+use relink_model::{Catalog, Config, Ids, Mode, OnDangling, OnError, Place, RelationName, Value};
 use relink_restore::{Applied, Options, Report, Request, Selection, Wanted, WantedKeys};
-use relink_validate::{CheckResult, Missing, Status};
+use relink_validate::{Check, CheckResult, MASKED, Mask, Missing, Status};
 use serde::Serialize;
 
 use super::{restore, validate};
@@ -34,6 +34,8 @@ struct Output<'a> {
     not_in_export: Vec<Absent>,
     /// Records that could not be restored.
     rejected: Vec<Rejection>,
+    /// References that lead nowhere, or could not be checked, and whose rows are not looked for.
+    untreated: Vec<Untreated>,
     /// Checks that fail on more rows than before: why everything was rolled back.
     broken: Vec<String>,
     /// What the restore did.
@@ -76,12 +78,39 @@ struct Rejection {
     reason: String,
 }
 
+/// A check of references whose missing rows are not looked for.
+#[derive(Debug, Serialize)]
+struct Untreated {
+    id: String,
+    /// Rows that fail it afterwards.
+    orphans: u64,
+    /// Why it could not be made.
+    not_checked: Option<String>,
+}
+
 /// What was found out before anything is restored.
 struct Ailments {
     missing: Vec<Missing>,
     /// The checks of references, as they failed.
     before: Vec<CheckResult>,
+    /// The ids of checks of references whose missing keys are not known.
+    untreated: Vec<String>,
     rows: Vec<RelationName>,
+}
+
+impl Ailments {
+    fn concern(&self, id: &str) -> bool {
+        self.missing.iter().any(|missing| missing.check == id) || self.untreated.iter().any(|other| other == id)
+    }
+}
+
+/// What was measured once the rows were in.
+#[derive(Default)]
+struct Measured {
+    /// The checks of references.
+    references: Vec<CheckResult>,
+    /// Checks of the tables concerned that fail on more rows than before.
+    broken: Vec<String>,
 }
 
 pub(crate) async fn run(arguments: &HealArguments) -> Result<Exit, Failure> {
@@ -89,7 +118,7 @@ pub(crate) async fn run(arguments: &HealArguments) -> Result<Exit, Failure> {
     let config = quiet(config::load(arguments.config.as_deref())?);
     let profiles = config::profiles(&config)?;
     let now = validate::now(&config)?;
-    let validating = validate::options(now, &config);
+    let validating = relink_validate::Options { samples_max: 0, ..restore::validating(now, &config) };
     let interrupted = restore::listen();
     let mut progress = Progress::new();
     let (source, index) =
@@ -133,7 +162,7 @@ pub(crate) async fn run(arguments: &HealArguments) -> Result<Exit, Failure> {
         return Err(restore::give_up(applied, relink_restore::Error::Interrupted.into()).await);
     }
     progress.finish();
-    let (after, broken) = measured;
+    let Measured { references: after, broken } = measured;
     let reference = |missing: &Missing| Reference {
         id: missing.check.clone(),
         relation: missing.relation.clone(),
@@ -142,21 +171,27 @@ pub(crate) async fn run(arguments: &HealArguments) -> Result<Exit, Failure> {
         orphans_after: failed(&after, &missing.check),
     };
     let references: Vec<Reference> = ailments.missing.iter().map(reference).collect();
+    let found = if after.is_empty() { &ailments.before } else { &after };
+    let untreated: Vec<Untreated> =
+        found.iter().filter(|result| ailments.untreated.contains(&result.id)).filter_map(untreated).collect();
+    let catalog = applied.catalog().clone();
+    let mask = Mask::of(&config, &catalog);
     let records = applied.chosen().iter().map(|record| Record {
         relation: record.relation.clone(),
-        key: shown(record.key.iter().map(|(name, value)| (name, value))),
+        key: shown(mask, &record.relation, record.key.iter().map(|(name, value)| (name, value))),
         place: source.place(record.file_ordinal, record.label, record.offset, String::new()).ok(),
     });
     let records: Vec<Record> = records.collect();
     let absent = |keys: &WantedKeys| -> Vec<Absent> {
         let one = |values: &Vec<Value>| Absent {
             relation: keys.relation.clone(),
-            key: shown(keys.columns.iter().zip(values)),
+            key: shown(mask, &keys.relation, keys.columns.iter().zip(values)),
         };
         keys.keys.iter().map(one).collect()
     };
     let not_in_export: Vec<Absent> = applied.unfound().iter().flat_map(absent).collect();
-    let rejected: Vec<Rejection> = applied.rejected().iter().map(|rejected| rejection(&source, rejected)).collect();
+    let rejected: Vec<Rejection> =
+        applied.rejected().iter().map(|rejected| rejection(mask, &catalog, &source, rejected)).collect();
     let keeps = arguments.apply && applied.is_open() && broken.is_empty();
     let report = if keeps {
         applied.commit().await?
@@ -165,17 +200,31 @@ pub(crate) async fn run(arguments: &HealArguments) -> Result<Exit, Failure> {
     } else {
         applied.roll_back_invalid().await?
     };
-    let output =
-        Output { version: 1, applied: keeps, references, records, not_in_export, rejected, broken, restore: &report };
+    let output = Output {
+        version: 1,
+        applied: keeps,
+        references,
+        records,
+        not_in_export,
+        rejected,
+        untreated,
+        broken,
+        restore: &report,
+    };
     match arguments.format {
         ReportFormat::Json => super::print_json(&output),
         ReportFormat::Text => super::print(&render(&output, &source)),
     }
-    let left = output.references.iter().any(|reference| reference.orphans_after != Some(0));
+    let settled = |reference: &Reference| {
+        let check = after.iter().find(|check| check.id == reference.id);
+        check.is_some_and(|check| matches!(check.status, Status::Pass | Status::Allowed))
+    };
+    let left = !output.references.iter().all(settled) || !output.untreated.is_empty() || !output.rejected.is_empty();
+    let unknown = output.untreated.iter().any(|one| one.not_checked.is_some());
     Ok(match report.status {
-        relink_restore::Status::Restored if left || !output.not_in_export.is_empty() || !output.rejected.is_empty() => {
-            Exit::Findings
-        }
+        // What could not be judged is no pass: it outranks what was judged.
+        relink_restore::Status::Restored if unknown => Exit::Database,
+        relink_restore::Status::Restored if left => Exit::Findings,
         relink_restore::Status::Restored => Exit::Clean,
         _ => Exit::Refused,
     })
@@ -216,15 +265,36 @@ async fn ailments(
         arguments.rows.iter().map(find).collect::<Result<Vec<_>, _>>()?
     };
     let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    checks.retain(relink_validate::is_healable);
+    checks.retain(relink_validate::is_reference);
     let mut missing = relink_validate::missing(connection.as_mut(), &catalog, &checks, options).await?;
-    missing.retain(|missing| !missing.keys.is_empty() && (only.is_empty() || only.contains(&missing.relation)));
-    checks.retain(|check| missing.iter().any(|missing| missing.check == check.id));
-    let options = relink_validate::Options { samples_max: 0, only: None, ..options.clone() };
-    let report = relink_validate::run(connection.as_mut(), &catalog, &checks, &options, &mut |_| {}).await?;
+    let concerned =
+        |relation: Option<&RelationName>| only.is_empty() || relation.is_none_or(|relation| only.contains(relation));
+    let is_untreated = |check: &&Check| {
+        !missing.iter().any(|missing| missing.check == check.id)
+            && concerned(relink_validate::referenced(check, &catalog))
+    };
+    let untreated = checks.iter().filter(is_untreated).map(|check| check.id.clone()).collect();
+    missing.retain(|missing| !missing.keys.is_empty() && concerned(Some(&missing.relation)));
+    let mut ailments = Ailments { missing, before: Vec::new(), untreated, rows };
+    ailments.before = references(connection.as_mut(), &catalog, config, &ailments, &checks, options).await?;
     connection.rollback().await?;
     connection.close().await?;
-    Ok(Ailments { missing, before: report.checks, rows })
+    Ok(ailments)
+}
+
+/// Measures the references concerned.
+async fn references(
+    connection: &mut dyn Connection,
+    catalog: &Catalog,
+    config: &Config,
+    ailments: &Ailments,
+    checks: &[Check],
+    options: &relink_validate::Options,
+) -> Result<Vec<CheckResult>, Failure> {
+    let checks: Vec<Check> = checks.iter().filter(|check| ailments.concern(&check.id)).cloned().collect();
+    let mut report = relink_validate::run(connection, catalog, &checks, options, &mut |_| {}).await?;
+    relink_validate::accept(&mut report, &checks, catalog, config, None, options).map_err(Failure::Config)?;
+    Ok(report.checks)
 }
 
 /// The references after the restore, and the checks of the tables concerned that fail on more rows than before. Nothing where nothing was restored.
@@ -235,35 +305,46 @@ async fn after(
     config: &Config,
     now: jiff::Timestamp,
     progress: &mut Progress,
-) -> Result<(Vec<CheckResult>, Vec<String>), Failure> {
+) -> Result<Measured, Failure> {
     if !applied.is_open() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(Measured::default());
     }
     let catalog = applied.catalog().clone();
     let connection = applied.connection();
-    let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    checks.retain(|check| ailments.missing.iter().any(|missing| missing.check == check.id));
-    let options = relink_validate::Options { samples_max: 0, ..validate::options(now, config) };
-    let report = relink_validate::run(connection, &catalog, &checks, &options, &mut |_| {}).await?;
+    let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
+    let options = relink_validate::Options { samples_max: 0, ..restore::validating(now, config) };
+    let references = references(connection, &catalog, config, ailments, &checks, &options).await?;
     let Some(validation) = restore::validation(applied, config, now, progress).await? else {
-        return Ok((report.checks, Vec::new()));
+        return Ok(Measured { references, broken: Vec::new() });
     };
-    let stood_before = restore::stood_before(url, config, now, &validation).await;
-    let broken = validation.checks.iter().filter(|check| match check.status {
-        Status::Pass | Status::Allowed => false,
-        Status::Fail => check.severity == Severity::Error && !stood_before.contains(&check.id),
-        Status::Error => true,
-    });
-    let broken = broken.map(|check| check.id.clone()).collect();
-    Ok((report.checks, broken))
+    let is_worse = |check: &&CheckResult| check.status == Status::Error || restore::is_wrong(check);
+    let worse: Vec<&CheckResult> = validation.checks.iter().filter(is_worse).collect();
+    let stood_before = restore::stood_before(url, config, now, &worse).await;
+    let broken = worse.into_iter().map(|check| &check.id).filter(|id| !stood_before.contains(id)).cloned().collect();
+    Ok(Measured { references, broken })
 }
 
 fn failed(checks: &[CheckResult], id: &str) -> Option<u64> {
     checks.iter().find(|check| check.id == id).map(|check| check.counts.failed)
 }
 
-fn rejection(source: &Source, rejected: &relink_restore::Rejected) -> Rejection {
-    let reasons: Vec<&str> = rejected.chain.iter().map(|reason| reason.message.as_str()).collect();
+/// What a check of references found that are not looked for; `None` where nothing is wrong with them.
+fn untreated(check: &CheckResult) -> Option<Untreated> {
+    let not_checked = (check.status == Status::Error).then(|| check.why.clone().unwrap_or_default());
+    let wrong = check.status == Status::Fail || not_checked.is_some();
+    wrong.then(|| Untreated { id: check.id.clone(), orphans: check.counts.failed - check.counts.allowed, not_checked })
+}
+
+fn rejection(mask: Mask<'_>, catalog: &Catalog, source: &Source, rejected: &relink_restore::Rejected) -> Rejection {
+    let reason = |reason: &relink_restore::Reason| {
+        // What is wrong quotes the values that show it.
+        let hidden = match &reason.field {
+            Some(field) => mask.hides(&reason.relation, field),
+            None => mask.concerns(catalog, &reason.relation),
+        };
+        if hidden { reason.code.clone() } else { reason.message.clone() }
+    };
+    let reasons: Vec<String> = rejected.chain.iter().map(reason).collect();
     Rejection {
         relation: rejected.relation.clone(),
         place: source.place(rejected.file_ordinal, rejected.label, rejected.offset, String::new()).ok(),
@@ -272,8 +353,11 @@ fn rejection(source: &Source, rejected: &relink_restore::Rejected) -> Rejection 
 }
 
 /// `id=7`.
-fn shown<'a>(key: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
-    key.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+fn shown<'a>(mask: Mask<'_>, relation: &RelationName, key: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
+    let part = |(name, value): (&String, &Value)| {
+        if mask.hides(relation, name) { format!("{name}={MASKED}") } else { format!("{name}={value}") }
+    };
+    key.map(part).collect::<Vec<_>>().join(" ")
 }
 
 /// Lines shown of each list; JSON has all.
@@ -297,6 +381,11 @@ fn render(output: &Output<'_>, source: &Source) -> String {
     list(&mut text, "missing rows that no record of the export is", &absent.collect::<Vec<_>>());
     let rejected = output.rejected.iter().map(|one| format!("{} {}: {}", one.relation, at(&one.place), one.reason));
     list(&mut text, "records that cannot be restored", &rejected.collect::<Vec<_>>());
+    let untreated = output.untreated.iter().map(|one| match &one.not_checked {
+        Some(why) => format!("{}: not checked: {why}", one.id),
+        None => format!("{}: {} orphans", one.id, one.orphans),
+    });
+    list(&mut text, "references whose missing rows are not looked for", &untreated.collect::<Vec<_>>());
     if output.restore.status == relink_restore::Status::Refused {
         for found in &output.restore.findings {
             group_text(&mut text, found, source, false);
@@ -308,7 +397,8 @@ fn render(output: &Output<'_>, source: &Source) -> String {
     let _ = match (output.restore.status, output.applied) {
         (relink_restore::Status::Restored, true) => writeln!(text, "restored {rows}"),
         (relink_restore::Status::Restored, false) if output.references.is_empty() && restored == 0 => {
-            writeln!(text, "nothing to heal")
+            let left = if output.untreated.is_empty() { "nothing to heal" } else { "nothing that can be healed" };
+            writeln!(text, "{left}")
         }
         (relink_restore::Status::Restored, false) => {
             writeln!(text, "dry run: {rows} would be restored; --apply keeps them")

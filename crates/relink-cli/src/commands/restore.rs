@@ -17,6 +17,7 @@ use relink_model::{
     config::{ConfigError, TableConfig},
 };
 use relink_restore::{Applied, Handling, MovedId, Options, Report, Request, SchemaScript, Selection, Status};
+use relink_validate::{Check, CheckResult, Status as Checked};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -100,14 +101,15 @@ pub(crate) async fn run(arguments: &RestoreArguments) -> Result<Exit, Failure> {
     };
     let stood_before = match &validation {
         // Once batches are committed, nobody can tell any more what stood there before.
-        Some(report) if !applied.is_committed() => stood_before(&url, &config, now, report).await,
+        Some(report) if !applied.is_committed() => {
+            let failed: Vec<&CheckResult> = report.checks.iter().filter(|check| is_wrong(check)).collect();
+            stood_before(&url, &config, now, &failed).await
+        }
         _ => Vec::new(),
     };
-    let broken = |check: &relink_validate::CheckResult| match check.status {
-        relink_validate::Status::Pass | relink_validate::Status::Allowed => false,
-        relink_validate::Status::Fail => check.severity == Severity::Error && !stood_before.contains(&check.id),
-        relink_validate::Status::Error => true,
-    };
+    // What could not be judged is no pass, whoever is to blame.
+    let broken =
+        |check: &CheckResult| check.status == Checked::Error || is_wrong(check) && !stood_before.contains(&check.id);
     let sound = validation.as_ref().is_none_or(|report| !report.checks.iter().any(broken));
     if interrupted.load(Ordering::Relaxed) {
         return Err(give_up(applied, relink_restore::Error::Interrupted.into()).await);
@@ -267,32 +269,48 @@ fn clearing(config: &Config) -> Vec<String> {
     config.table.iter().filter_map(clears).collect()
 }
 
-/// The failing checks that failed on as many rows before: what other connections still see. Nothing where that cannot be read, or where
-/// nothing fails.
+/// Whether a check found what must not be.
+pub(super) fn is_wrong(check: &CheckResult) -> bool {
+    check.status == Checked::Fail && check.severity == Severity::Error
+}
+
+/// How the tables of a restore are validated, before and after: what is allowed then is allowed now.
+pub(super) fn validating(now: Timestamp, config: &Config) -> relink_validate::Options {
+    relink_validate::Options {
+        exhaustive: relink_validate::exhaustive(config, false),
+        partial: true,
+        ..validate::options(now, config)
+    }
+}
+
+/// Failing rows that nothing allows.
+fn open(check: &CheckResult) -> u64 {
+    check.counts.failed - check.counts.allowed
+}
+
+/// Those of these checks that came to the same before, failing on as many rows: what other connections still see. Nothing where that cannot be read.
 pub(super) async fn stood_before(
     url: &DatabaseUrl,
     config: &Config,
     now: Timestamp,
-    report: &relink_validate::Report,
+    failed: &[&CheckResult],
 ) -> Vec<String> {
-    let failed: Vec<_> = report
-        .checks
-        .iter()
-        .filter(|check| check.status == relink_validate::Status::Fail && check.severity == Severity::Error)
-        .collect();
     if failed.is_empty() {
         return Vec::new();
     }
-    let options = relink_validate::Options { samples_max: 0, ..super::validate::options(now, config) };
-    let again = |check: &relink_validate::Check| failed.iter().any(|failed| failed.id == check.id);
-    let Ok(before) = validate::measure(url, config, &options, false, again, &mut |_| {}).await else {
-        return Vec::new();
+    let options = relink_validate::Options { samples_max: 0, ..validating(now, config) };
+    let again = |checks: &[Check], _: &Catalog| {
+        Ok(checks.iter().filter(|check| failed.iter().any(|failed| failed.id == check.id)).cloned().collect())
     };
-    let as_many = |check: &&&relink_validate::CheckResult| {
+    let before = async {
+        let mut before = validate::measure(url, config, &options, false, again, &mut |_| {}).await?;
+        before.accept(config, None, &options)?;
+        Ok::<_, Failure>(before.report)
+    };
+    let Ok(before) = before.await else { return Vec::new() };
+    let as_many = |check: &&&CheckResult| -> bool {
         let earlier = before.checks.iter().find(|earlier| earlier.id == check.id);
-        earlier.is_some_and(|earlier| {
-            earlier.status == relink_validate::Status::Fail && earlier.counts.failed >= check.counts.failed
-        })
+        earlier.is_some_and(|earlier| earlier.status == check.status && open(earlier) >= open(check))
     };
     failed.iter().filter(as_many).map(|check| check.id.clone()).collect()
 }
@@ -368,9 +386,11 @@ pub(super) async fn validation(
     let touched = applied.touched().to_vec();
     let connection = applied.connection();
     let checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    let options = relink_validate::Options { only: Some(touched), ..super::validate::options(now, config) };
+    let options = relink_validate::Options { only: Some(touched), ..validating(now, config) };
     let mut events = |event| validate::show(progress, &event);
-    Ok(Some(relink_validate::run(connection, &catalog, &checks, &options, &mut events).await?))
+    let mut report = relink_validate::run(connection, &catalog, &checks, &options, &mut events).await?;
+    relink_validate::accept(&mut report, &checks, &catalog, config, None, &options).map_err(Failure::Config)?;
+    Ok(Some(report))
 }
 
 #[cfg(test)]

@@ -10,13 +10,14 @@ use relink_db::{Access, DatabaseUrl, TransactionKind};
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
 use relink_model::{Catalog, Config, Severity, config};
 use relink_report::Format;
-use relink_validate::{Baseline, Check, Event, Export, Options, Report, accept};
+use relink_validate::{Baseline, Check, Event, Export, Options, Report};
 
 use crate::{
     args::{FailOn, FamilyArgument, ValidateArguments},
     config::{self as configuration, Loaded},
     diagnostics,
     exit::{Exit, Failure},
+    files,
     progress::Progress,
 };
 
@@ -27,11 +28,24 @@ pub(crate) enum Target {
 }
 
 /// What came of the checks that were asked for.
-struct Validated {
-    report: Report,
+pub(crate) struct Validated {
+    pub(crate) report: Report,
     /// All that there are.
     checks: Vec<Check>,
     catalog: Catalog,
+}
+
+impl Validated {
+    /// Settles what of it is allowed, and hides what is masked.
+    pub(crate) fn accept(
+        &mut self,
+        config: &Config,
+        baseline: Option<&Baseline>,
+        options: &Options,
+    ) -> Result<Baseline, Failure> {
+        relink_validate::accept(&mut self.report, &self.checks, &self.catalog, config, baseline, options)
+            .map_err(Failure::Config)
+    }
 }
 
 pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> {
@@ -54,6 +68,7 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
         exhaustive: relink_validate::exhaustive(config, arguments.baseline.is_some()),
         timeout: arguments.timeout_per_check,
         memory: usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX),
+        partial: !arguments.only.is_empty() || arguments.no_infer,
         ..options(now, config)
     };
     let history = arguments.history.iter().map(|path| read_report(path)).collect::<Result<Vec<_>, _>>()?;
@@ -63,16 +78,33 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
         Target::Export(path) => export(&path, config, arguments, &options, &mut progress).await,
     };
     progress.finish();
-    let Validated { mut report, checks, catalog } = validated?;
-    place(&mut report, &checks, &loaded);
-    let found = accept(&mut report, &checks, &catalog, config, baseline.as_ref(), &options).map_err(Failure::Config)?;
+    let mut validated = validated?;
+    place(&mut validated.report, &validated.checks, &loaded);
+    let found = validated.accept(config, baseline.as_ref(), &options)?;
+    let Validated { mut report, checks, catalog } = validated;
     if let (Some(path), true) = (&arguments.baseline, arguments.update_baseline) {
         let earlier = baseline.unwrap_or_default();
-        write_baseline(path, &found.keeping(&earlier, &report, &checks))?;
+        write_baseline(path, &found.keeping(&earlier, &report, &checks, options.partial))?;
     }
+    let nothing = why_nothing(&report, &catalog, config);
+    report.not_checked.extend(nothing.map(str::to_owned));
     let fail_on = fail_on(arguments, config);
     write(&report, arguments, &loaded, fail_on, history)?;
-    Ok(exit(&report, fail_on))
+    Ok(if nothing.is_some() { Exit::Database } else { exit(&report, fail_on) })
+}
+
+/// Why nothing at all was checked, where that is not what the configuration says.
+fn why_nothing(report: &Report, catalog: &Catalog, config: &Config) -> Option<&'static str> {
+    let is_off = |severity: &config::SeverityConfig| *severity == config::SeverityConfig::Off;
+    if !report.checks.is_empty() {
+        None
+    } else if catalog.relations.is_empty() {
+        Some("everything: there is no table, or none that can be seen")
+    } else if config.run.trust == Some(config::Trust::Validated) || config.severity.values().any(is_off) {
+        None
+    } else {
+        Some("everything: the schema promises nothing, and there is no rule")
+    }
 }
 
 /// A URL is a database, everything else a file; a file that SQLite has written is a database, too.
@@ -83,7 +115,7 @@ pub(crate) fn target(given: Option<&str>) -> Result<Target, Failure> {
     if path.is_file() && is_sqlite(path) {
         return Ok(Target::Database(format!("sqlite:{text}").parse()?));
     }
-    if text != "-" && (text.contains("://") || text.starts_with("sqlite:")) && !path.exists() {
+    if DatabaseUrl::is_meant(text) && !path.exists() {
         return Ok(Target::Database(text.parse()?));
     }
     Ok(Target::Export(path.to_owned()))
@@ -95,6 +127,11 @@ fn is_sqlite(path: &Path) -> bool {
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"SQLite format 3\0"
 }
 
+/// Whether `--only` names a check, or is not given.
+fn is_wanted(id: &str, arguments: &ValidateArguments) -> bool {
+    arguments.only.is_empty() || arguments.only.iter().any(|pattern| relink_validate::fits(pattern, id))
+}
+
 /// The checks that were asked for.
 fn chosen(
     checks: &[Check],
@@ -103,14 +140,11 @@ fn chosen(
     arguments: &ValidateArguments,
     of_export: bool,
 ) -> Result<Vec<Check>, Failure> {
-    let mut checks = checks.to_vec();
-    if !arguments.only.is_empty() {
-        checks.retain(|check| arguments.only.iter().any(|pattern| relink_validate::fits(pattern, &check.id)));
-        // Which of these there are shows only when an export is read.
-        let late = |pattern: &String| of_export && pattern.starts_with("complete:");
-        if checks.is_empty() && !arguments.only.iter().any(late) {
-            return Err(Failure::NoCheck(arguments.only.join(", ")));
-        }
+    let mut checks: Vec<Check> = checks.iter().filter(|check| is_wanted(&check.id, arguments)).cloned().collect();
+    // Which of these there are shows only when an export is read.
+    let late = |pattern: &String| of_export && pattern.starts_with("complete:");
+    if checks.is_empty() && !arguments.only.is_empty() && !arguments.only.iter().any(late) {
+        return Err(Failure::NoCheck(arguments.only.join(", ")));
     }
     if let Some(since) = &arguments.since {
         let restricted = relink_validate::restrict(&mut checks, catalog, config, since);
@@ -131,20 +165,31 @@ async fn database(
     if arguments.schema.is_some() || arguments.from.is_some() || arguments.encoding.is_some() {
         return Err(Failure::ForExports);
     }
+    let choose = |checks: &[Check], catalog: &Catalog| chosen(checks, catalog, config, arguments, false);
+    measure(url, config, options, !arguments.no_infer, choose, &mut |event| show(progress, &event)).await
+}
+
+/// Makes the chosen checks over a connection and in a snapshot of its own, and with them, if `inferring`, what names suggest.
+pub(crate) async fn measure(
+    url: &DatabaseUrl,
+    config: &Config,
+    options: &Options,
+    inferring: bool,
+    choose: impl Fn(&[Check], &Catalog) -> Result<Vec<Check>, Failure>,
+    events: &mut dyn FnMut(Event),
+) -> Result<Validated, Failure> {
     let mut connection = super::connect(url, Access::ReadOnly).await?;
     connection.begin(TransactionKind::Snapshot).await?;
     let mut catalog = connection.introspect().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    let guesses =
-        (!arguments.no_infer).then(|| relink_validate::infer(&catalog, config, Some(connection.dialect()), &checks));
+    let guesses = inferring.then(|| relink_validate::infer(&catalog, config, Some(connection.dialect()), &checks));
     if let Some(guesses) = &guesses {
         guesses.add_to(&mut checks);
     }
-    let chosen = chosen(&checks, &catalog, config, arguments, false)?;
-    let mut events = |event| show(progress, &event);
+    let chosen = choose(&checks, &catalog)?;
     let options = &Options { made: relink_validate::made_columns(&catalog, config), ..options.clone() };
-    let mut report = relink_validate::run(connection.as_mut(), &catalog, &chosen, options, &mut events).await?;
+    let mut report = relink_validate::run(connection.as_mut(), &catalog, &chosen, options, events).await?;
     if let Some(guesses) = &guesses {
         guesses.judge(&mut report);
     }
@@ -191,6 +236,8 @@ async fn export(
     if let Some(guesses) = &guesses {
         guesses.judge(&mut report);
     }
+    // What all of an export tells is no check that could be chosen beforehand.
+    report.checks.retain(|check| is_wanted(&check.id, arguments));
     Ok(Validated { report, checks, catalog: catalog.as_ref().clone() })
 }
 
@@ -226,8 +273,11 @@ pub(crate) async fn schema_of(given: &str) -> Result<(Catalog, String), Failure>
         }
         let catalog = of_script(path, &text).await?;
         return Ok((catalog, format!("the script {given}")));
-    } else {
+    } else if DatabaseUrl::is_meant(given) {
         given.parse()?
+    } else {
+        let error = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file, and no database URL");
+        return Err(Failure::File { path: path.to_owned(), error });
     };
     let mut connection = super::connect(&url, Access::ReadOnly).await?;
     let catalog = connection.introspect().await?;
@@ -263,34 +313,6 @@ async fn of_script(path: &Path, text: &str) -> Result<Catalog, Failure> {
     connection.rollback().await?;
     connection.close().await?;
     Ok(catalog)
-}
-
-/// Makes the wanted checks over a connection and in a snapshot of its own, and with them, if `inferring`, what names suggest.
-pub(crate) async fn measure(
-    url: &DatabaseUrl,
-    config: &Config,
-    options: &Options,
-    inferring: bool,
-    wanted: impl Fn(&Check) -> bool,
-    events: &mut dyn FnMut(Event),
-) -> Result<Report, Failure> {
-    let mut connection = super::connect(url, Access::ReadOnly).await?;
-    connection.begin(TransactionKind::Snapshot).await?;
-    let mut catalog = connection.introspect().await?;
-    config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
-    let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;
-    let guesses = inferring.then(|| relink_validate::infer(&catalog, config, Some(connection.dialect()), &checks));
-    if let Some(guesses) = &guesses {
-        guesses.add_to(&mut checks);
-    }
-    checks.retain(wanted);
-    let mut report = relink_validate::run(connection.as_mut(), &catalog, &checks, options, events).await?;
-    if let Some(guesses) = &guesses {
-        guesses.judge(&mut report);
-    }
-    connection.rollback().await?;
-    connection.close().await?;
-    Ok(report)
 }
 
 /// How to validate, as the configuration says it.
@@ -339,7 +361,7 @@ fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
 
 fn write_baseline(path: &Path, baseline: &Baseline) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(baseline).expect("a baseline serializes: its maps have text keys");
-    write_file(path, &format!("{text}\n"))
+    files::write(path, &format!("{text}\n"))
 }
 
 fn read_report(path: &Path) -> Result<Report, Failure> {
@@ -348,16 +370,6 @@ fn read_report(path: &Path) -> Result<Report, Failure> {
         what: "report",
         why: error.to_string(),
     })
-}
-
-/// Writes a file whole or not at all: whoever reads it never finds half of it.
-fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let failed = |error| Failure::Write { path: path.to_owned(), error };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| failed(error.error))
 }
 
 /// From which severity on findings count; `None`: never.
@@ -398,22 +410,15 @@ fn write(
         options.width = if to_terminal { diagnostics::width_of_stdout() } else { None };
         let text = relink_report::render(report, output.format, &options);
         match &output.file {
-            Some(path) => write_file(path, &text)?,
+            Some(path) => files::write(path, &text)?,
             None => super::print(&text),
         }
         // Where the job's page shows a summary, it gets the whole table.
         if let (Format::Github, Some(path)) = (output.format, std::env::var_os("GITHUB_STEP_SUMMARY")) {
-            append(Path::new(&path), &relink_report::step_summary(report, &options))?;
+            files::append(Path::new(&path), &relink_report::step_summary(report, &options))?;
         }
     }
     Ok(())
-}
-
-fn append(path: &Path, text: &str) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let failed = |error| Failure::Write { path: path.to_owned(), error };
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 /// What could not be judged is no pass: it outranks what was judged.

@@ -313,8 +313,10 @@ fn read_back(text: &mut String, verification: &Verification) {
 fn verdict(text: &mut String, facts: &Facts<'_>) {
     let report = facts.report;
     let name = &report.export.name;
+    let allowed = facts.validation.is_some_and(|report| report.summary.allowed > 0);
     let holds = match () {
         () if facts.validation_skipped => "not validated (--skip-validation)",
+        () if allowed => "what is wrong with it is allowed",
         () if facts.stood_before.is_empty() => "every foreign key holds",
         () => "what was restored holds",
     };

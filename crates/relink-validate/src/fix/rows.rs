@@ -2,13 +2,13 @@
 
 use indexmap::IndexMap;
 use relink_db::Dialect;
-use relink_model::{Catalog, Column, Relation, RelationName, TypeKind, Value};
+use relink_model::{Column, Relation, RelationName, TypeKind, Value};
 use relink_rules::decimal;
 
 use super::Refusal;
 use crate::{
-    accept::{MASKED, is_masked},
     live::qualified,
+    mask::{MASKED, Mask},
 };
 
 /// Rows that one statement names at most, where several statements do as well.
@@ -144,9 +144,8 @@ pub(super) fn shown(value: &Value) -> Option<String> {
 /// What messages say of rows. Statements are not messages: they need the values that they name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words<'a> {
-    pub(super) catalog: &'a Catalog,
-    /// `[run] mask`: columns whose values no message shows.
-    pub(super) masked: &'a [String],
+    /// The columns whose values no message shows.
+    pub(super) mask: Mask<'a>,
 }
 
 impl Words<'_> {
@@ -160,13 +159,12 @@ impl Words<'_> {
 
     /// A value of a column.
     pub(super) fn value(self, relation: &RelationName, column: &str, value: &str) -> String {
-        if is_masked(self.catalog, self.masked, relation, column) { MASKED.to_owned() } else { value.to_owned() }
+        if self.mask.hides(relation, column) { MASKED.to_owned() } else { value.to_owned() }
     }
 
     /// What the database says when it refuses a statement on this relation: it may quote what is masked.
     pub(super) fn of_database(self, relation: &Relation, message: String) -> String {
-        let masked =
-            relation.columns.iter().any(|column| is_masked(self.catalog, self.masked, &relation.name, &column.name));
+        let masked = relation.columns.iter().any(|column| self.mask.hides(&relation.name, &column.name));
         if masked { format!("its words may quote what is masked in {}", relation.name) } else { message }
     }
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Check, CheckKind, Options, accept,
     live::{count, qualified},
+    mask::Mask,
     plan::test::Test,
     report::{Report, Sample, Status},
 };
@@ -81,7 +82,7 @@ pub async fn mend(
     options: &Options,
 ) -> Result<Mended, DbError> {
     let options = Options { only: None, exhaustive: Vec::new(), whole_values: true, ..options.clone() };
-    let words = Words { catalog, masked: &config.run.mask };
+    let words = Words { mask: Mask::of(config, catalog) };
     let (done, mended) = (Done::default(), Mended::default());
     let mut course = Course { connection, catalog, checks, config, orders, options, words, done, mended };
     match course.run().await {

@@ -286,6 +286,8 @@ pub(crate) struct Named {
     /// The columns asked for, in that order.
     pub(crate) values: Vec<Value>,
     pub(crate) place: Option<Place>,
+    /// A print of all of the row, where `key` does not stay with it.
+    pub(crate) content: Option<String>,
 }
 
 /// Looks at a batch: what each of those who look has seen.

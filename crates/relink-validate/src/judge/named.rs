@@ -39,7 +39,7 @@ pub(crate) fn sample_of(
     named: Named,
     at: &Moment,
 ) -> Sample {
-    let (mut key, mut values) = (IndexMap::new(), IndexMap::new());
+    let (mut key, mut values, mut content) = (IndexMap::new(), IndexMap::new(), None);
     if let Some((parts, names)) = group_of(check, wrong.feed) {
         let value = |column: usize| {
             let place = columns.iter().position(|shown| *shown == column);
@@ -62,8 +62,9 @@ pub(crate) fn sample_of(
                 values.insert(name.clone(), exact(value));
             }
         }
-        key = named.key;
+        (key, content) = (named.key, named.content);
     }
     values.extend(wrong.beside.iter().cloned());
-    Sample { key, values, group: wrong.group, problem: wrong.problem.clone(), place: named.place, ..Sample::default() }
+    let (group, problem) = (wrong.group, wrong.problem.clone());
+    Sample { key, values, group, problem, place: named.place, content, ..Sample::default() }
 }

@@ -276,7 +276,7 @@ impl Evaluator for Latest {
         }
         let reading = dates::read(value);
         let moment = match self.deadline.is_before(&reading) {
-            Some(false) => instant(&reading, &self.setting),
+            Some(false) => reading.instant(&self.setting.at.zone),
             _ => None,
         };
         let Some(moment) = moment else {
@@ -314,18 +314,5 @@ impl Evaluator for Latest {
             }
         }
         Ok(outcome)
-    }
-}
-
-/// The point in time of a reading; of a day, its end.
-fn instant(reading: &Reading, setting: &Setting) -> Option<Timestamp> {
-    let zone = &setting.at.zone;
-    match reading {
-        Reading::Instant(instant) => Some(*instant),
-        Reading::Wall(wall) => zone.to_timestamp(*wall).ok(),
-        Reading::Day(day) => zone.to_timestamp(day.at(23, 59, 59, 0)).ok(),
-        Reading::Infinity => Some(Timestamp::MAX),
-        Reading::MinusInfinity => Some(Timestamp::MIN),
-        Reading::Either(..) | Reading::Unreadable => None,
     }
 }

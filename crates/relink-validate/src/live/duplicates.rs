@@ -6,8 +6,8 @@ use relink_model::Relation;
 use serde::Serialize;
 
 use super::compile::Census;
-use super::run::{Found, sample, whole};
-use super::sql::{Shown, any_null, none_null};
+use super::run::{Found, whole};
+use super::sql::{Shown, any_null, none_null, sample};
 use crate::report::Sample;
 
 /// What is asked of the database.
@@ -51,7 +51,11 @@ pub(crate) fn compile(
     let parts = key.parts.join(", ");
     let groups = format!("FROM {from}{filter} GROUP BY {parts} HAVING COUNT(*) > 1");
     // A damaged key cannot tell apart the rows that share it.
-    let shown = Shown::of(dialect, "", relation, columns, columns);
+    let mut shown = Shown::of(dialect, "", relation, columns, columns);
+    if !shown.content.is_empty() && relation.keys().next().is_some() {
+        // All rows are sorted with what is shown of them: of a table that has a key, damaged or not, what the key holds has to do.
+        shown.content.clone_from(&shown.values);
+    }
     let census = Census { not_judged: Some(not_judged.join(" OR ")).filter(|text| !text.is_empty()), failed: None };
     let probe = DuplicateProbe {
         sizes: format!(
@@ -66,9 +70,8 @@ pub(crate) fn compile(
 /// The rows of the groups, numbered by group. Window functions, and no join to the groups: a join would go through the very index that does
 /// not hold, and planners stop at the first match of a unique index.
 fn samples_sql(parts: &str, from: &str, filter: &str, shown: &Shown) -> String {
-    let all = || shown.key.iter().chain(&shown.values);
     let read: Vec<String> =
-        all().enumerate().map(|(index, part)| format!("{} AS relink_read_{index}", part.read)).collect();
+        shown.parts().enumerate().map(|(index, part)| format!("{} AS relink_read_{index}", part.read)).collect();
     let order: Vec<String> =
         shown.key.iter().enumerate().map(|(index, part)| format!("{} AS relink_key_{index}", part.order)).collect();
     let names = |prefix: &str, count: usize| (0..count).map(|index| format!("{prefix}{index}")).collect::<Vec<_>>();

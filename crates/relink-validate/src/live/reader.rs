@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use relink_db::{Connection, DbError, DbErrorKind, Dialect};
 use relink_model::{Catalog, Column, ColumnType, Relation, RelationId, TypeKind, Value};
 
-use super::sql::{Shown, qualified};
-use super::texts::texts_of;
+use super::sql::{Shown, qualified, sample};
 use crate::judge::{Absorb, Batch, Feed, Look, Named, RowSource};
+use crate::report::Sample;
 
 /// Rows fetched at once.
 const PAGE_ROWS: usize = 20_000;
@@ -261,8 +261,8 @@ impl RowSource for LiveRows<'_> {
         let each = |rows: Vec<(Vec<Value>, Vec<Value>)>| {
             for (name, values) in rows {
                 while wanted.next_if(|wanted| *wanted == ordinal).is_some() {
-                    let key = texts_of(&shown.key, &name);
-                    found.push(Named { key, values: values.clone(), place: None });
+                    let Sample { key, content, .. } = sample(&shown, name.clone());
+                    found.push(Named { key, values: values.clone(), place: None, content });
                 }
                 ordinal += 1;
             }

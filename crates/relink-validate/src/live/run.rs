@@ -9,15 +9,15 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use relink_db::{Connection, DbError, DbErrorKind, Dialect};
 use relink_model::{Catalog, Column, ColumnType, Relation, RelationId, TypeKind, Value};
-use relink_rules::expression::Moment;
+use relink_rules::{dates, expression::Moment};
 
 use super::compile::{Census, Compiled, Compiler, Probe};
 use super::reader::{Limit, LiveRows};
-use super::sql::Shown;
-use super::texts::{cut, exact, text, texts_of};
+use super::sql::{Shown, sample};
+use super::texts::{cut, exact, text};
 use super::{duplicates, orphans, total};
 use crate::accept::ROWS_MAX;
 use crate::judge::{self, Memory, Named, Outcome, RowSource, Setting};
@@ -60,6 +60,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Values of failing rows are not cut where they are long: for those who work with them.
     pub whole_values: bool,
+    /// Not everything is checked that could be: what is not found may be there all the same.
+    pub partial: bool,
 }
 
 impl Options {
@@ -78,6 +80,7 @@ impl Options {
             exhaustive: Vec::new(),
             timeout: None,
             whole_values: false,
+            partial: false,
         }
     }
 
@@ -419,10 +422,18 @@ pub(crate) async fn show<S: RowSource>(
     Ok(found)
 }
 
-/// The first and the last of these moments. Their text sorts as they do: databases and exports write dates year first.
+/// The first and the last of these moments; `None` where one of them is no date, or sorts otherwise in a database than in time: a text with the year first does
+/// not, and numbers do not among themselves.
 fn between<'v>(column: &str, moments: impl Iterator<Item = &'v Value>) -> Option<Occurred> {
-    let texts: Vec<String> = moments.map(ToString::to_string).collect();
-    let (first, last) = (texts.iter().min()?.clone(), texts.iter().max()?.clone());
+    let moments: Vec<&Value> = moments.collect();
+    let texts = moments.iter().all(|value| matches!(value, Value::Text(text) if text.as_bytes().get(4) == Some(&b'-')));
+    let numbers = moments.iter().all(|value| matches!(value, Value::Int(_) | Value::Float(_)));
+    if !texts && !numbers {
+        return None;
+    }
+    let read = |value: &&Value| dates::read(value).instant(&TimeZone::UTC).map(|instant| (instant, value.to_string()));
+    let read: Vec<_> = moments.iter().map(read).collect::<Option<_>>()?;
+    let (first, last) = (read.iter().min()?.1.clone(), read.iter().max()?.1.clone());
     Some(Occurred { column: column.to_owned(), first, last })
 }
 
@@ -717,8 +728,8 @@ pub(crate) fn finish(result: &mut CheckResult, check: &Check, found: Found, tota
         result.why.clone_from(&check.why);
         result.help.clone_from(&check.help);
     }
-    result.truncated = (found.samples.len() as u64) < found.failed;
     result.problems = found.problems;
+    result.truncated = !result.is_answer() && (found.samples.len() as u64) < found.failed;
     result.frequent = found.frequent;
     result.samples = found.samples;
     result.notes = found.notes;
@@ -787,12 +798,6 @@ pub(crate) async fn samples(
     }
     let rows = connection.query(&format!("{sql} LIMIT {samples_max}"), parameters).await?;
     Ok(rows.into_iter().map(|row| sample(shown, row)).collect())
-}
-
-/// A row that `shown` selected.
-pub(crate) fn sample(shown: &Shown, mut row: Vec<Value>) -> Sample {
-    let values = row.split_off(shown.key.len().min(row.len()));
-    Sample { key: texts_of(&shown.key, &row), values: texts_of(&shown.values, &values), ..Sample::default() }
 }
 
 /// A count out of a result. What is no count is an error: taken for nothing it would pass.

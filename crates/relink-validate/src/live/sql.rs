@@ -1,12 +1,13 @@
 //! SQL pieces that every check shares: how rows are named, how samples are selected. Only quoting and reading differ by database,
 //! and both are the dialect's.
 
+use indexmap::IndexMap;
 use relink_db::Dialect;
-use relink_model::{Column, Relation, TypeKind};
+use relink_model::{Column, Relation, TypeKind, Value};
 use serde::Serialize;
 
-use super::texts::VALUE_CHARS_MAX;
-use crate::report::Sample;
+use super::texts::{VALUE_CHARS_MAX, exact};
+use crate::report::{Sample, content_of};
 
 /// The columns of a sample: those that name the row, then those that offend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -15,6 +16,9 @@ pub struct Shown {
     pub key: Vec<Part>,
     /// They show what is wrong.
     pub values: Vec<Part>,
+    /// All of the row, where nothing in `key` stays with it from run to run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<Part>,
 }
 
 /// One column of a sample.
@@ -51,21 +55,45 @@ impl Shown {
     ) -> Self {
         let key = key_parts(dialect, alias, relation, suspect);
         let is_key = |name: &String| key.iter().any(|part| &part.name == name);
-        let columns = values.iter().filter(|name| !is_key(name)).filter_map(|name| relation.column(name));
-        let values = columns.map(|(_, column)| Part::column(dialect, alias, column)).collect();
-        Self { key, values }
+        let offending = values.iter().filter(|name| !is_key(name)).filter_map(|name| relation.column(name));
+        let values = offending.map(|(_, column)| Part::column(dialect, alias, column)).collect();
+        let is_known =
+            certain_key(relation, suspect).is_some() || relation.columns.iter().all(|column| is_key(&column.name));
+        let content = if is_known { Vec::new() } else { all_parts(dialect, alias, relation) };
+        Self { key, values, content }
     }
 
-    /// `read AS name, ...` without names: what to select, key first.
+    /// Everything that is read of a row: its key, what offends, its content.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.key.iter().chain(&self.values).chain(&self.content)
+    }
+
+    /// `read, ...`: what to select.
     pub(crate) fn select(&self) -> String {
-        let parts: Vec<&str> = self.key.iter().chain(&self.values).map(|part| part.read.as_str()).collect();
-        parts.join(", ")
+        self.parts().map(|part| part.read.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     /// `ORDER BY` the key, so that the same data always gives the same samples.
     pub(crate) fn order(&self) -> String {
         self.key.iter().map(|part| part.order.as_str()).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// A row that `shown` selected.
+pub(crate) fn sample(shown: &Shown, mut row: Vec<Value>) -> Sample {
+    let mut values = row.split_off(shown.key.len().min(row.len()));
+    let content = values.split_off(shown.values.len().min(values.len()));
+    Sample {
+        key: texts_of(&shown.key, &row),
+        values: texts_of(&shown.values, &values),
+        content: content_of(shown.content.iter().map(|part| part.name.as_str()), &content),
+        ..Sample::default()
+    }
+}
+
+/// What was selected, by its names, as the report writes it.
+fn texts_of(parts: &[Part], values: &[Value]) -> IndexMap<String, Option<String>> {
+    parts.iter().zip(values).map(|(part, value)| (part.name.clone(), exact(value))).collect()
 }
 
 /// What names a row: the primary key, else a unique key without NULLs, else the database's own row name, else any
@@ -75,20 +103,32 @@ fn key_parts(dialect: &dyn Dialect, alias: &str, relation: &Relation, suspect: &
         let found = names.iter().filter_map(|name| relation.column(name));
         found.map(|(_, column)| Part::column(dialect, alias, column)).collect()
     };
-    let never_null =
-        |names: &[String]| names.iter().all(|name| relation.column(name).is_some_and(|(_, column)| !column.nullable));
-    let trusted = |names: &&[String]| !names.is_empty() && *names != suspect;
-    let primary = Some(relation.primary_key_columns()).filter(trusted);
-    let certain = relation.keys().filter(trusted).find(|names| never_null(names));
-    if let Some(names) = primary.or(certain) {
+    if let Some(names) = certain_key(relation, suspect) {
         return columns(names);
     }
     if let Some(locator) = dialect.row_locator(alias, relation) {
         return vec![Part { name: locator_name(alias, &locator), read: locator.clone(), order: locator }];
     }
-    if let Some(names) = relation.keys().find(trusted) {
+    if let Some(names) = relation.keys().find(|names| is_trusted(names, suspect)) {
         return columns(names);
     }
+    all_parts(dialect, alias, relation)
+}
+
+/// The columns that stay with a row and are no other's: the primary key, else a unique key without NULLs.
+fn certain_key<'r>(relation: &'r Relation, suspect: &[String]) -> Option<&'r [String]> {
+    let never_null =
+        |names: &[String]| names.iter().all(|name| relation.column(name).is_some_and(|(_, column)| !column.nullable));
+    let trusted = |names: &&[String]| is_trusted(names, suspect);
+    let primary = Some(relation.primary_key_columns()).filter(trusted);
+    primary.or_else(|| relation.keys().filter(trusted).find(|names| never_null(names)))
+}
+
+fn is_trusted(names: &[String], suspect: &[String]) -> bool {
+    !names.is_empty() && names != suspect
+}
+
+fn all_parts(dialect: &dyn Dialect, alias: &str, relation: &Relation) -> Vec<Part> {
     relation.columns.iter().map(|column| Part::column(dialect, alias, column)).collect()
 }
 

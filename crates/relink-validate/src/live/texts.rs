@@ -3,15 +3,8 @@
 use indexmap::IndexMap;
 use relink_model::Value;
 
-use super::sql::Part;
-
 /// Characters of a value at most, in a report.
 pub(crate) const VALUE_CHARS_MAX: usize = 500;
-
-/// What was selected, by its names.
-pub(crate) fn texts_of(parts: &[Part], values: &[Value]) -> IndexMap<String, Option<String>> {
-    parts.iter().zip(values).map(|(part, value)| (part.name.clone(), exact(value))).collect()
-}
 
 /// Columns with their values as the report writes them.
 pub(crate) fn texts(names: &[String], values: &[Value]) -> IndexMap<String, Option<String>> {

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::amount::{Expression, Operator};
 use super::join::joins_as_here;
-use super::run::{Found, count, counts, sample};
-use super::sql::{Shown, any_null, none_null, qualified};
+use super::run::{Found, count, counts};
+use super::sql::{Shown, any_null, none_null, qualified, sample};
 use super::texts::text;
 use crate::judge::{DIFFERS, MISSING, null_lines_note, written};
 use crate::plan::test::SumsTest;

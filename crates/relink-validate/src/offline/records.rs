@@ -17,6 +17,7 @@ use relink_records::{FieldTarget, JoinField, LabelTarget, Mapping, Prepared, Rea
 use super::{Export, Place, is_of, naturals::Naturals};
 use crate::judge::{Absorb, Batch, Feed, Look, Named, Odd, RowSource};
 use crate::live::text;
+use crate::report::content_of;
 
 /// Digits up to which every number without an exponent passes through floating point unharmed.
 const FLOAT_DIGITS: usize = 15;
@@ -607,6 +608,9 @@ impl RowSource for Records<'_> {
         // Each column once: one of the key may be among those asked for.
         let mut all = columns.to_vec();
         all.extend(key.iter().filter(|column| !columns.contains(column)));
+        // A row without a key is known by all that it holds.
+        let every: Vec<usize> = (0..definition.columns.len()).collect();
+        let names = definition.columns.iter().map(|column| column.name.as_str());
         let none = Vec::new();
         let (mut found, mut first) = (Vec::new(), 0_u64);
         let mut wanted = ordinals.iter().copied().peekable();
@@ -619,13 +623,15 @@ impl RowSource for Records<'_> {
             // Each row's record, too: that is where it stands.
             let mut decoding = self.decoding(relation, &all, false);
             decoding.spots = piece.list.is_some().then(Vec::new);
+            let mut whole = self.decoding(relation, &every, false);
             let mut reader = self.export.source.records(&piece.run);
             while let Some(record) = reader.next() {
                 let record = record?;
+                let fields = record.fields()?;
                 let mut batch = Batch::default();
-                decoding.piece(piece, &record, &record.fields()?, &mut batch)?;
+                decoding.piece(piece, &record, &fields, &mut batch)?;
                 let spots = decoding.spots.as_mut().map(std::mem::take).unwrap_or_default();
-                for (number, row) in batch.rows().enumerate() {
+                for (at, row) in batch.rows().enumerate() {
                     while wanted.next_if(|wanted| *wanted == first).is_some() {
                         let value = |column: &usize| all.iter().position(|at| at == column).map(|slot| &row[slot]);
                         let named: IndexMap<String, Option<String>> = key
@@ -633,12 +639,18 @@ impl RowSource for Records<'_> {
                             .filter_map(|column| Some((column, value(column).filter(|value| !value.is_null())?)))
                             .map(|(column, value)| (definition.columns[*column].name.clone(), text(value)))
                             .collect();
-                        let (offset, pointer) = match spots.get(number) {
+                        let (offset, pointer) = match spots.get(at) {
                             Some(spot) => (spot.offset, spot.pointer.clone()),
                             None => (record.offset, String::new()),
                         };
                         let place = self.export.source.place(record.ordinal, record.label, offset, pointer).ok();
-                        found.push(Named { key: named, values: row[..columns.len()].to_vec(), place });
+                        let mut content = None;
+                        if key.is_empty() || named.len() < key.len() {
+                            let mut batch = Batch::default();
+                            whole.piece(piece, &record, &fields, &mut batch)?;
+                            content = batch.rows().nth(at).and_then(|row| content_of(names.clone(), row));
+                        }
+                        found.push(Named { key: named, values: row[..columns.len()].to_vec(), place, content });
                     }
                     first += 1;
                 }

@@ -220,6 +220,7 @@ fn planned(planning: &Planning<'_>) -> Result<Vec<Check>, Vec<ConfigError>> {
     let (catalog, config) = (planning.catalog, planning.config);
     let mut errors = Vec::new();
     errors.extend(conditions::time_zone(config.run.timezone.as_deref()).err());
+    errors.extend(crate::accept::mistakes(config));
     let mut rules: HashMap<RelationId, Vec<Check>> = HashMap::new();
     for (id, name, table) in config.resolve_tables(catalog)? {
         let table = Table { id, name, config: table };

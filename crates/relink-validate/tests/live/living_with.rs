@@ -44,10 +44,10 @@ async fn known(database: &TestDatabase, config: &str, only: &str, baseline: &Bas
     let mut connection = connect(database).await;
     let checks = plan(&catalog, &config, connection.dialect()).expect("plans");
     let made: Vec<Check> = checks.iter().filter(|check| fits(only, &check.id)).cloned().collect();
-    let options = Options { exhaustive: exhaustive(&config, true), samples_max: 1, ..options() };
+    let options = Options { exhaustive: exhaustive(&config, true), samples_max: 1, partial: only != "*", ..options() };
     let mut report = run(&mut *connection, &catalog, &made, &options, &mut |_| {}).await.expect("runs");
     let found = accept(&mut report, &checks, &catalog, &config, Some(baseline), &options).expect("it fits");
-    let found = found.keeping(baseline, &report, &checks);
+    let found = found.keeping(baseline, &report, &checks, only != "*");
     (report, found)
 }
 
@@ -231,6 +231,81 @@ async fn a_baseline_knows_rows_by_their_keys_and_only_what_is_new_counts() {
 }
 
 #[tokio::test]
+async fn rows_without_a_key_are_known_by_all_that_they_hold_and_as_often_as_they_stand_there() {
+    for database in TestDatabase::each("validate_baseline_keyless") {
+        database.run(
+            "CREATE TABLE n (qty int, note varchar(20)); CREATE TABLE u (code varchar(9) UNIQUE, qty int);
+             INSERT INTO n VALUES (-1, 'x'), (-2, 'y'), (1, 'z'); INSERT INTO u VALUES (NULL, -1);",
+        );
+        let dialect = database.dialect();
+        let rules = "[table.n]\nmin = { qty = 0 }\n[table.u]\nrows = [\"qty > 0\"]";
+        let (_, baseline) = known(&database, rules, "*", &Baseline::default()).await;
+        let state = async |sql: &str, id: &str| {
+            database.run(sql);
+            let (report, _) = known(&database, rules, "*", &baseline).await;
+            let found = check(&report, id);
+            (found.status, found.counts.allowed, found.counts.failed)
+        };
+        assert_eq!(state("DELETE FROM n WHERE qty = 1", "min:n.qty").await, (Status::Allowed, 2, 2), "{dialect}");
+        // Another row stands where the old one stood, and fails in the same way.
+        let other = "DELETE FROM n WHERE qty = -2; INSERT INTO n VALUES (-2, 'new');";
+        assert_eq!(state(other, "min:n.qty").await, (Status::Fail, 1, 2), "{dialect}");
+        // Twins of a row that is known are not known.
+        let twins = "DELETE FROM n; INSERT INTO n VALUES (-1, 'x'), (-1, 'x'), (-1, 'x'), (-1, 'x');";
+        assert_eq!(state(twins, "min:n.qty").await, (Status::Fail, 1, 4), "{dialect}");
+        // A unique key that is NULL names no row.
+        let null = "DELETE FROM u; INSERT INTO u VALUES (NULL, -2);";
+        assert_eq!(state(null, "row:u.qty").await, (Status::Fail, 0, 1), "{dialect}");
+    }
+}
+
+#[tokio::test]
+async fn records_without_a_key_and_rows_of_lists_are_known_by_what_they_hold() {
+    let catalog = crate::validated::catalog_of_script(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE n (body TEXT, p_id INTEGER REFERENCES p (id), at TEXT NOT NULL);
+         CREATE TABLE k (id INTEGER PRIMARY KEY, body TEXT NOT NULL, size INTEGER);",
+    )
+    .await;
+    let config = Config::default();
+    let judged = async |n: &str, k: &str, baseline: Option<&Baseline>| {
+        let json = format!("{{\"p\": [{{\"id\": 1}}], \"n\": [{n}], \"k\": [{k}]}}");
+        let all = Options { exhaustive: exhaustive(&config, true), ..options() };
+        let Judged { mut report, checks, catalog } = judge_export(&json, catalog.clone(), "", &all).await;
+        let found = accept(&mut report, &checks, &catalog, &config, baseline, &all).expect("it fits");
+        let failing = report.checks.iter().filter(|check| check.status == Status::Fail);
+        (failing.map(|check| check.id.clone()).collect::<Vec<_>>(), found)
+    };
+    let (old, new) = (r#"{"body": "old", "p_id": 5, "at": "a"}"#, r#"{"body": "brand new", "p_id": 5, "at": "a"}"#);
+    let (_, baseline) = judged(old, r#"{"size": 1}"#, None).await;
+    assert_eq!(judged(old, r#"{"size": 1}"#, Some(&baseline)).await.0, [""; 0]);
+    assert_eq!(judged(new, r#"{"size": 1}"#, Some(&baseline)).await.0, ["ref:n.p_id"]);
+    assert_eq!(judged(old, r#"{"size": 2}"#, Some(&baseline)).await.0, ["not_null:k.body"], "a key that is not there");
+    assert_eq!(judged(&format!("{old}, {old}"), "", Some(&baseline)).await.0, ["ref:n.p_id"]);
+}
+
+#[tokio::test]
+async fn a_number_of_rows_or_a_latest_moment_is_known_by_what_it_is() {
+    for database in TestDatabase::each("validate_baseline_answers") {
+        twenty(&database);
+        let config = "[table.t]\nfresh = \"made within 1h\"\n[[check]]\nid = \"many\"\nkind = \"count\"\non = \"t\"\nrule = \">= 30\"
+            [[check]]\nid = \"sum\"\nkind = \"sql\"\non = \"t\"\nsql = \"SELECT count(*) + 1 FROM t\"\nexpect = \"value = 0\"";
+        let (_, baseline) = known(&database, config, "*", &Baseline::default()).await;
+        let dialect = database.dialect();
+        let ids = ["fresh:t.made", "many", "sum"];
+        let (same, _) = known(&database, config, "*", &baseline).await;
+        for id in ids {
+            assert_eq!(check(&same, id).status, Status::Allowed, "{dialect}: {id}");
+            assert!(!check(&same, id).truncated, "{dialect}: {id}: there are no rows to show");
+        }
+        database.run("DELETE FROM t WHERE id > 5");
+        let (worse, _) = known(&database, config, "*", &baseline).await;
+        for id in ids {
+            assert_eq!(check(&worse, id).baseline, Some(BaselineState::New), "{dialect}: {id}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_not_asked_this_time_is_neither_stale_nor_forgotten() {
     let database = TestDatabase::sqlite();
     twenty(&database);
@@ -241,6 +316,11 @@ async fn what_was_not_asked_this_time_is_neither_stale_nor_forgotten() {
     let (report, renewed) = known(&database, &config, "min:*", &baseline).await;
     assert_eq!((report.warnings.as_slice(), report.checks.len()), (&[][..], 1));
     assert_eq!(renewed, baseline);
+    // What only all the data of an export tells is no check that was planned.
+    let mut of_export = baseline.clone();
+    of_export.checks.insert("complete:t.more".to_owned(), baseline.checks["min:t.q"].clone());
+    let (report, renewed) = known(&database, &config, "min:*", &of_export).await;
+    assert_eq!((report.warnings.as_slice(), &renewed), (&[][..], &of_export));
 }
 
 #[tokio::test]
@@ -286,6 +366,79 @@ async fn masked_values_are_in_no_part_of_a_report() {
                 assert_eq!(at, None, "{}", database.dialect());
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn queries_types_and_differences_give_no_masked_value_away() {
+    for database in TestDatabase::each("validate_mask_more") {
+        database.run(
+            "CREATE TABLE users (id int PRIMARY KEY, email varchar(40)); INSERT INTO users VALUES (1, 'SECRET');
+             CREATE TABLE notes (id int PRIMARY KEY, of_type varchar(20), of_id int); INSERT INTO notes VALUES (1, 'SECRET', 5);
+             CREATE TABLE bills (id int PRIMARY KEY, total int); INSERT INTO bills VALUES (1, 0);
+             CREATE TABLE items (id int PRIMARY KEY, bill_id int, pay int); INSERT INTO items VALUES (1, 1, 777346);",
+        );
+        let config = "[run]\nmask = [\"users.email\", \"of_type\", \"items.pay\"]
+            [table.notes]\ngeneric = [{ type = \"of_type\", id = \"of_id\" }]
+            [table.bills]\ntotals = [\"total = sum(items.pay) by items.bill_id\"]
+            [[check]]\nid = \"listed\"\nkind = \"sql\"\non = \"bills\"\nsql = \"SELECT id, email AS whoever, email FROM users\"
+            [[check]]\nid = \"answered\"\nkind = \"sql\"\non = \"bills\"\nexpect = \"value = 1\"\nsql = \"SELECT email FROM users\"";
+        let report = lived(&database, config, None).await.expect("it fits");
+        let dialect = database.dialect();
+        let failed = ["poly:notes(of_type,of_id)", "total:bills.total", "listed", "answered"];
+        for id in failed {
+            assert_eq!(check(&report, id).status, Status::Fail, "{dialect}: {id}");
+        }
+        let text = serde_json::to_string(&report).expect("serializes");
+        for hidden in ["SECRET", "777346"] {
+            let at = text.find(hidden).map(|at| &text[at.saturating_sub(200)..(at + 60).min(text.len())]);
+            assert_eq!(at, None, "{dialect}");
+        }
+        // What nobody hides is shown.
+        let (_, unmasked) = config.split_once('\n').expect("the mask is a line of its own");
+        let open = lived(&database, unmasked.split_once('\n').expect("rules follow").1, None).await;
+        let text = serde_json::to_string(&open.expect("it fits")).expect("serializes");
+        assert!(text.contains("SECRET") && text.contains("777346"), "{dialect}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_date_or_sorts_otherwise_is_not_called_the_first_or_the_last() {
+    let database = TestDatabase::sqlite();
+    database.run("CREATE TABLE t (id INTEGER PRIMARY KEY, q INTEGER, created_at TIMESTAMP);");
+    for (rows, ends) in [
+        ("(1, -1, '2026-11-02 10:00:00'), (2, -1, '2026-11-01')", Some(("2026-11-01", "2026-11-02 10:00:00"))),
+        ("(1, -1, 999), (2, -1, 1000)", Some(("999", "1000"))),
+        ("(1, -1, '2026-11-02 10:00:00'), (2, -1, 'garbage')", None),
+        ("(1, -1, '2026-11-02 10:00:00'), (2, -1, 1700000000)", None),
+        ("(1, -1, '02.11.2026'), (2, -1, '13.11.2020')", None),
+    ] {
+        database.run(&format!("DELETE FROM t; INSERT INTO t VALUES {rows};"));
+        let config: Config = toml::from_str("[table.t]\nmin = { q = 0 }").expect("a configuration");
+        let catalog = catalog_of(&database).await;
+        let mut connection = connect(&database).await;
+        let checks = plan(&catalog, &config, connection.dialect()).expect("plans");
+        let options = Options { made: relink_validate::made_columns(&catalog, &config), ..options() };
+        let report = run(&mut *connection, &catalog, &checks, &options, &mut |_| {}).await.expect("runs");
+        let occurred = check(&report, "min:t.q").occurred.as_ref();
+        assert_eq!(occurred.map(|one| (one.first.as_str(), one.last.as_str())), ends, "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_suppression_reads_dates_in_the_zone_of_the_run() {
+    let database = TestDatabase::sqlite();
+    twenty(&database);
+    database.run("UPDATE t SET made = '2026-11-20 12:30:00' WHERE id = 1; UPDATE t SET q = 1 WHERE id IN (2, 3);");
+    // Now is noon in UTC, and one o'clock in Berlin.
+    let options = Options { now: "2026-11-20T12:00:00Z".parse().expect("an instant"), ..options() };
+    for (zone, status) in [("UTC", Status::Fail), ("Europe/Berlin", Status::Allowed)] {
+        let config = format!(
+            "[run]\ntimezone = \"{zone}\"\n[table.t]\nrows = [\"q > 0 and made is not null\"]\n[[allow]]\ncheck = \"row:*\"\nwhy = \"x\"\nwhere = \"made < now\""
+        );
+        let options = Options { timezone: Some(zone.to_owned()), ..options.clone() };
+        let report = lived_with(&database, &config, None, &options).await.expect("it fits");
+        assert_eq!(check(&report, "row:t(q,made)").status, status, "{zone}");
     }
 }
 
