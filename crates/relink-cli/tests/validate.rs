@@ -344,3 +344,25 @@ fn an_export_that_lost_its_tables_does_not_pass_and_what_says_so_can_be_asked_fo
         );
     }
 }
+
+#[test]
+fn without_a_schema_records_go_into_the_tables_that_were_inferred_for_them() {
+    let folder = Folder::new();
+    folder.write(
+        "relink.toml",
+        "ignore_models = [\"shop.gone\"]\n[table.goods]\nmodels = [\"shop.item\"]\nmin = { price = 0 }\n",
+    );
+    folder.write(
+        "export.json",
+        r#"[{"model": "contenttypes.contenttype", "pk": 5, "fields": {"app_label": "shop", "model": "order"}},
+        {"model": "auth.group", "pk": 1, "fields": {"name": "g", "permissions": [["add", "shop", "order"], 3]}},
+        {"model": "shop.item", "pk": 1, "fields": {"price": -1, "tags": [1, 2]}},
+        {"model": "shop.gone", "pk": 1, "fields": {"price": -1}}]"#,
+    );
+    let said = folder.validate(&["export.json", "--format", "json"]);
+    assert_eq!(ids(&said, "fail"), ["min:goods.price"], "{}", said.stdout());
+    let passed = ids(&said, "pass");
+    for id in ["not_null:django_content_type.id", "type:auth_group.permissions", "type:goods.tags"] {
+        assert!(passed.iter().any(|other| other == id), "{id}: {passed:?}");
+    }
+}

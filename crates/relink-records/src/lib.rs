@@ -16,7 +16,7 @@ mod reader;
 mod transform;
 
 pub use key::{Comparison, Key};
-pub use mapping::{FieldTarget, JoinField, LabelTarget, Mapping, NoNaturalKey};
+pub use mapping::{FieldTarget, JoinField, LabelTarget, Mapping, NoNaturalKey, table_of};
 pub use natural::{KeyPart, NaturalKey, NaturalReference, ReferencePart, Through, Tree, single_reference};
 pub use polymorphic::{Embedded, Generic, IdColumn, Polymorphic, Types, content_type_label};
 pub use reader::Reader;

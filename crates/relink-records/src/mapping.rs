@@ -386,6 +386,22 @@ fn of_profiles(
     (fields, readings)
 }
 
+/// The table that the records of a label belong into, whatever tables there are; `None` where the configuration leaves them out.
+pub fn table_of(label: &str, config: &Config, profiles: &Profiles<'_>, django: bool) -> Option<String> {
+    if config.ignore_models.iter().any(|ignored| ignored.eq_ignore_ascii_case(label)) || profiles.ignores(label) {
+        return None;
+    }
+    let claims = |settings: &TableConfig| settings.models.iter().any(|model| model.eq_ignore_ascii_case(label));
+    if let Some((table, _)) = config.table.iter().find(|(_, settings)| claims(settings)) {
+        return Some(table.clone());
+    }
+    if !django {
+        return Some(label.to_owned());
+    }
+    let label = label.to_ascii_lowercase();
+    Some(profiles.model(&label).map_or_else(|| profile::rule(&label), |model| model.table.clone()))
+}
+
 fn label_target(
     catalog: &Catalog,
     config: &Config,
@@ -394,20 +410,11 @@ fn label_target(
     label: &str,
     django: bool,
 ) -> LabelTarget {
-    if config.ignore_models.iter().any(|ignored| ignored.eq_ignore_ascii_case(label)) || profiles.ignores(label) {
-        return LabelTarget::Ignored;
-    }
+    let Some(expected) = table_of(label, config, profiles, django) else { return LabelTarget::Ignored };
     if let Some((relation, _)) = configured.get(&label.to_ascii_lowercase()) {
         return LabelTarget::Relation(*relation);
     }
-    let (expected, found) = if django {
-        let label = label.to_ascii_lowercase();
-        let expected = profiles.model(&label).map_or_else(|| profile::rule(&label), |model| model.table.clone());
-        let found = catalog.find(&expected);
-        (expected, found)
-    } else {
-        (label.to_owned(), catalog.find(label))
-    };
+    let found = catalog.find(&expected);
     if let Some(relation) = found.or_else(|| catalog.find_folded(&expected)) {
         return LabelTarget::Relation(relation);
     }

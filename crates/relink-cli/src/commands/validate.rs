@@ -206,11 +206,12 @@ async fn export(
     progress: &mut Progress,
 ) -> Result<Validated, Failure> {
     let (source, index) = open(path, arguments, progress)?;
+    let profiles = configuration::profiles(config)?;
     let (mut catalog, schema) = if let Some(schema) = &arguments.schema {
         schema_of(schema).await?
     } else {
         let export = Export { source: &source, index: &index, schema: "" };
-        let catalog = relink_validate::infer_catalog(&export)
+        let catalog = relink_validate::infer_catalog(&export, config, &profiles)
             .map_err(|error| Failure::Export { errors: vec![error], source_text: Some(source.clone()) })?;
         (catalog, "inferred from the data: without --schema nothing is known of keys and references".to_owned())
     };
@@ -222,7 +223,6 @@ async fn export(
     }
     let chosen = chosen(&checks, &catalog, config, arguments, true)?;
     let catalog = Arc::new(catalog);
-    let profiles = configuration::profiles(config)?;
     let options = &Options {
         made: relink_validate::made_columns(&catalog, config),
         chosen: arguments.only.clone(),

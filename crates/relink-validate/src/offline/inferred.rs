@@ -1,16 +1,23 @@
 //! A schema out of the data, where nobody has one: a relation for each label, a column for each field, and what kind of values it holds.
 
-use std::collections::HashMap;
-
 use indexmap::IndexMap;
 use relink_export::{ExportError, JsonKind, RawJson};
-use relink_model::{Catalog, Column, ColumnType, PrimaryKey, Relation, RelationName, ServerInfo, TypeKind, Value};
+use relink_model::{
+    Catalog, Column, ColumnType, Config, PrimaryKey, Relation, RelationName, ServerInfo, TypeKind, Value,
+};
+use relink_records::{
+    profile::{Profile, Profiles},
+    table_of,
+};
 use relink_rules::dates::{self, Reading};
 
 use super::Export;
 
 /// What an inferred catalog calls its server.
 pub(super) const PRODUCT: &str = "export";
+
+/// How often profiles are asked anew with the tables that they have named.
+const ROUNDS_MAX: usize = 4;
 
 /// What the values of a field have been.
 #[derive(Clone, Debug, Default)]
@@ -71,54 +78,72 @@ impl Values {
     }
 }
 
+/// Fields of a relation, and how many records it has.
+#[derive(Default)]
+struct Shown {
+    records: u64,
+    fields: IndexMap<String, Values>,
+}
+
 /// The catalog that an export's own records show: names, kinds of values, which fields may be missing, and `id` (of a Django dump `pk`) as the primary key where
-/// every record has one. Nothing is said of references and keys: those are guessed by their names, as of any schema.
+/// every record has one. Relations are called as the records' labels are taken later, by `config` and the profiles, of which `profiles` are the user's own.
+/// Nothing is said of references and keys: those are guessed by their names, as of any schema.
 ///
 /// # Errors
 /// The export cannot be read.
-pub fn infer_catalog(export: &Export<'_>) -> Result<Catalog, ExportError> {
-    let mut found: IndexMap<String, (u64, IndexMap<String, Values>)> = IndexMap::new();
-    for label in &export.index.labels {
-        found.entry(label.clone()).or_default();
-    }
-    for run in &export.index.runs {
-        let (records, fields) = found.entry(export.index.label(run.label).to_owned()).or_default();
-        let mut reader = export.source.records(run);
-        while let Some(record) = reader.next() {
-            let record = record?;
-            *records += 1;
-            let split = record.fields()?;
-            if let Some(pk) = &split.pk {
-                fields.entry("id".to_owned()).or_default().add(pk);
-            }
-            for (name, json) in &split.fields {
-                // A list of a Django record is the rows of a join table, or a natural key: no value of a column.
-                if !(export.is_django() && json.kind() == JsonKind::Array) {
-                    fields.entry(name.to_string()).or_default().add(json);
+pub fn infer_catalog(export: &Export<'_>, config: &Config, profiles: &[Profile]) -> Result<Catalog, ExportError> {
+    let mut found: IndexMap<String, Shown> = IndexMap::new();
+    for (label, table) in export.index.labels.iter().zip(tables(export, config, profiles)) {
+        let Some(table) = table else { continue };
+        let shown = found.entry(table).or_default();
+        for run in export.index.runs.iter().filter(|run| export.index.label(run.label) == label) {
+            let mut reader = export.source.records(run);
+            while let Some(record) = reader.next() {
+                let record = record?;
+                shown.records += 1;
+                let split = record.fields()?;
+                if let Some(pk) = &split.pk {
+                    shown.fields.entry("id".to_owned()).or_default().add(pk);
+                }
+                for (name, json) in &split.fields {
+                    shown.fields.entry(name.to_string()).or_default().add(json);
                 }
             }
         }
     }
-    let mut names: HashMap<String, u64> = HashMap::new();
-    let relation = |(label, (records, fields)): (String, (u64, IndexMap<String, Values>))| {
-        let mut name = if export.is_django() { label.replace('.', "_").to_lowercase() } else { label };
-        let times = names.entry(name.clone()).or_default();
-        *times += 1;
-        if *times > 1 {
-            name = format!("{name}_{times}");
-        }
+    let relation = |(name, shown): (String, Shown)| {
         let column = |(name, values): (&String, &Values)| Column {
             name: name.clone(),
             data_type: ColumnType { declared: "inferred".to_owned(), kind: values.kind() },
-            nullable: values.nulls > 0 || values.records < records,
+            nullable: values.nulls > 0 || values.records < shown.records,
             ..Column::default()
         };
-        let columns: Vec<Column> = fields.iter().map(column).collect();
+        let columns: Vec<Column> = shown.fields.iter().map(column).collect();
         let has_id = columns.iter().any(|column| column.name == "id" && !column.nullable);
         let primary_key = has_id.then(|| PrimaryKey { name: None, columns: vec!["id".to_owned()] });
         Relation { name: RelationName::new(name), columns, primary_key, ..Relation::default() }
     };
-    let relations = found.into_iter().map(relation).collect();
-    let server = ServerInfo { product: PRODUCT.to_owned(), ..ServerInfo::default() };
-    Ok(Catalog::new(server, relations))
+    Ok(of_relations(found.into_iter().map(relation).collect()))
+}
+
+fn of_relations(relations: Vec<Relation>) -> Catalog {
+    Catalog::new(ServerInfo { product: PRODUCT.to_owned(), ..ServerInfo::default() }, relations)
+}
+
+/// By label: the table that its records belong into. Profiles tell that, and which of them apply hangs on which tables there are.
+fn tables(export: &Export<'_>, config: &Config, profiles: &[Profile]) -> Vec<Option<String>> {
+    let mut tables: Vec<Option<String>> = export.index.labels.iter().cloned().map(Some).collect();
+    for _ in 0..ROUNDS_MAX {
+        let relation = |table: &String| Relation { name: RelationName::new(table.as_str()), ..Relation::default() };
+        let catalog = of_relations(tables.iter().flatten().map(relation).collect());
+        // A name that is no profile's is a mistake that is told once the checks are made.
+        let Ok(profiles) = Profiles::new(profiles, &config.profiles, &catalog) else { break };
+        let labels = export.index.labels.iter();
+        let next: Vec<_> = labels.map(|label| table_of(label, config, &profiles, export.is_django())).collect();
+        if next == tables {
+            break;
+        }
+        tables = next;
+    }
+    tables
 }
