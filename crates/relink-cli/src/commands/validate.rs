@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, TransactionKind};
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
-use relink_model::{Catalog, Config, Severity, config};
+use relink_model::{Catalog, Config, Severity, config, suggest};
 use relink_report::Format;
 use relink_validate::{Baseline, Check, Event, Export, Options, Report, accept};
 
@@ -104,10 +104,12 @@ fn chosen(
 ) -> Result<Vec<Check>, Failure> {
     let mut checks = checks.to_vec();
     if !arguments.only.is_empty() {
-        checks.retain(|check| arguments.only.iter().any(|pattern| relink_validate::fits(pattern, &check.id)));
-        if checks.is_empty() {
-            return Err(Failure::NoCheck(arguments.only.join(", ")));
+        let fits = |pattern: &String, check: &Check| relink_validate::fits(pattern, &check.id);
+        if let Some(pattern) = arguments.only.iter().find(|pattern| !checks.iter().any(|check| fits(pattern, check))) {
+            let nearest = suggest::nearest(pattern, checks.iter().map(|check| check.id.as_str())).map(str::to_owned);
+            return Err(Failure::NoCheck { pattern: pattern.clone(), nearest });
         }
+        checks.retain(|check| arguments.only.iter().any(|pattern| fits(pattern, check)));
     }
     if let Some(since) = &arguments.since {
         let restricted = relink_validate::restrict(&mut checks, catalog, config, since);
@@ -295,7 +297,9 @@ pub(crate) fn options(now: Timestamp, config: &Config) -> Options {
 /// The instant that counts as now.
 pub(crate) fn now(config: &Config) -> Result<Timestamp, Failure> {
     match &config.run.now {
-        Some(text) if text != "clock" => text.parse().map_err(|_| Failure::Now(text.clone())),
+        Some(text) if text != "clock" => {
+            text.parse().map_err(|_| Failure::Config(vec![config::ConfigError::Now { text: text.clone() }]))
+        }
         _ => Ok(Timestamp::now()),
     }
 }
