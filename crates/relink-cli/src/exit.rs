@@ -152,8 +152,13 @@ pub(crate) enum Failure {
         path: PathBuf,
     },
     /// `--only` leaves no check.
-    #[error("--only {0}: there is no such check; `relink rules expand` lists them")]
-    NoCheck(String),
+    #[error("--only {pattern}: there is no such check; `relink rules expand` lists them{}", relink_model::config::suggestion(.nearest.as_deref()))]
+    NoCheck {
+        /// As written.
+        pattern: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+    },
     /// `--since` where no relation says when its rows were made.
     #[error(
         "--since: no relation that is checked has a column that says when its rows were made; name it in [table.x] since"
@@ -219,7 +224,7 @@ impl Failure {
             | Self::IdMap { .. }
             | Self::RejectsExist { .. }
             | Self::RejectsNowhere { .. }
-            | Self::NoCheck(_)
+            | Self::NoCheck { .. }
             | Self::NoSince
             | Self::ForExports
             | Self::Schema { .. }

@@ -5,6 +5,7 @@ use std::{fs, process::Command};
 const SCHEMA: &str = "CREATE TABLE customers (id integer PRIMARY KEY, email text);
 CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer, total decimal(9,2), status text, placed_at timestamp);
 CREATE TABLE order_lines (id integer PRIMARY KEY, order_id integer, amount decimal(9,2));
+CREATE VIEW recent AS SELECT * FROM orders;
 ";
 
 const EXPORT: &str = r#"{"customers": [{"id": 1, "email": "a@x.org"}], "orders": [{"id": 1, "customer_id": 1, "total": -5}], "order_lines": []}"#;
@@ -83,7 +84,86 @@ fn mistakes() -> Vec<Mistake> {
             2,
             &["no such check", "did you mean \"unique:orders.id\""],
         ),
+        // What fits nothing.
+        mistake(
+            "[severity]\n\"unique:*\" = \"off\"\n\"uniqe:orders.id\" = \"off\"",
+            3,
+            &["fits no check", "did you mean \"unique:orders.id\""],
+        ),
+        mistake("[severity]\n\"unique:ordres.*\" = \"off\"", 2, &["\"unique:ordres.*\" fits no check"]),
+        mistake(
+            "[severity]\n\"ref:orders.custmer_id\" = \"off\"",
+            2,
+            &["fits no check", "did you mean \"ref:orders.customer_id\""],
+        ),
+        mistake("[run]\nmask = [\"*.email\", \"EMAIL\"]", 2, &["\"EMAIL\" fits no column", "did you mean \"email\""]),
+        mistake("[run]\nmask = [\"public.customers.email\"]", 2, &["fits no column"]),
+        mistake(
+            "[infer]\nignore = [\"orders.custmer_id\"]",
+            2,
+            &["fits no column", "did you mean \"orders.customer_id\""],
+        ),
+        mistake(
+            "[[check]]\nid = \"a\"\nkind = \"count\"\non = \"orders\"\nrule = \"> 0\"\n[[check]]\nid = \"a\"\nkind = \"count\"\non = \"customers\"\nrule = \"> 0\"",
+            7,
+            &["entry number 1 has it, too"],
+        ),
+        mistake(
+            "[[check]]\nid = \"unique:orders.id\"\nkind = \"count\"\non = \"orders\"\nrule = \"> 0\"",
+            2,
+            &["the id of a promise of the schema already"],
+        ),
+        mistake(
+            "[table.orders]\nmin = { total = 0 }\n[[check]]\nid = \"min:orders.total\"\nkind = \"count\"\non = \"orders\"\nrule = \"> 0\"",
+            4,
+            &["the id of another rule already"],
+        ),
+        mistake(
+            "[table.orders]\nmin = { total = 0 }\n[table.\"main.orders\"]\nmax = { total = 9 }",
+            1,
+            &["the same table as [table.", "put both into one"],
+        ),
+        // Keys that a kind has no use for.
+        mistake(
+            "[[check]]\nid = \"a\"\nkind = \"sql\"\nsql = \"SELECT 1\"\nwhere = \"total > 0\"",
+            5,
+            &["where: this kind of rule has no such key", "on, sql, expect"],
+        ),
+        mistake(
+            "[[check]]\nid = \"a\"\nkind = \"ref\"\non = \"orders\"\nrule = \"customer_id -> customers.id\"\nrounding = \"half_even\"",
+            6,
+            &["rounding: this kind of rule has no such key", "on, where, rule"],
+        ),
+        mistake(
+            "[[check]]\nid = \"a\"\nkind = \"row\"\non = \"orders\"\ncondition = \"total > 0\"\nrule = \"total > 1\"",
+            6,
+            &["rule: this kind"],
+        ),
+        mistake(
+            "[[check]]\nid = \"unique:orders.id\"\nwhere = \"total > 0\"",
+            3,
+            &["without a kind an entry changes a check"],
+        ),
+        mistake(
+            "[[check]]\nid = \"a\"\nkind = \"total\"\non = \"orders\"\nleft = \"total\"\nright = \"sum(order_lines.amount)\"\nby = \"order_id\"\nrounding = \"half_even\"",
+            8,
+            &["rounding: the sum is not rounded"],
+        ),
+        mistake(
+            "[[check]]\nid = \"a\"\nkind = \"total\"\non = \"orders\"\nleft = \"total\"\nright = \"sum(order_lines.amount)\"\nby = \"order_id\"\nwhere = \"id = 2 or order_lines.id < 100\"",
+            8,
+            &["columns of orders alone, and order_lines.id is one of order_lines"],
+        ),
+        mistake("[table.recent]\nmin = { total = 0 }", 1, &["recent is a view"]),
         // Types.
+        mistake("[table.orders]\nrows = [\"status = null\"]", 2, &["is null", "unknown for every row at character 1"]),
+        mistake("[run]\nnow = \"2024-02-30T00:00:00Z\"", 2, &["[run] now", "no instant"]),
+        mistake(
+            "[table.orders]\nmatch = {\n  status = '[a-' }",
+            3,
+            &["a pattern, and this is none (unclosed character class)"],
+        ),
+        mistake("[table.orders]\nmin = {\n  id = 1,\n  total = \"many\" }", 4, &["a decimal number"]),
         mistake("[table.orders]\nmin = { status = 0 }", 2, &["numeric column", "status"]),
         mistake("[table.orders]\nmin = { total = \"many\" }", 2, &["a decimal number"]),
         mistake("[table.orders]\nrows = [\"total = 'x'\"]", 2, &["a number at character 9"]),

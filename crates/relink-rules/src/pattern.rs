@@ -18,14 +18,11 @@ pub struct Pattern {
 impl Pattern {
     /// Compiles a pattern; the error says what is wrong with it, in one line.
     pub fn new(source: &str) -> Result<Self, String> {
-        let compiled = RegexBuilder::new(&format!(r"\A(?:{source})\z")).size_limit(SIZE_MAX).build();
-        match compiled {
-            // Alone, it must be a pattern as well: `a)(b` is none.
-            Ok(compiled) => {
-                Regex::new(source).map(|_| Self { source: source.to_owned(), compiled }).map_err(|e| told(&e))
-            }
-            Err(error) => Err(told(&error)),
-        }
+        // Alone, it must be a pattern as well: `a)(b` is none, and what is wrong is told of what was written.
+        RegexBuilder::new(source).size_limit(SIZE_MAX).build().map_err(|error| told(&error))?;
+        let whole = format!(r"\A(?:{source})\z");
+        let compiled = RegexBuilder::new(&whole).size_limit(SIZE_MAX).build().map_err(|error| told(&error))?;
+        Ok(Self { source: source.to_owned(), compiled })
     }
 
     /// Whether the whole text matches.
@@ -72,6 +69,7 @@ mod tests {
         for bad in ["[", "a)(b", "(?<", "a{99999999}"] {
             let why = Pattern::new(bad).expect_err(bad);
             assert!(!why.is_empty() && !why.contains('\n'), "{why:?}");
+            assert!(!why.contains(r"\A"), "{why:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use relink_db::{Access, DatabaseUrl, TransactionKind};
 use relink_export::{FormatFamily, Index, OpenOptions, Source};
-use relink_model::{Catalog, Config, Severity, config};
+use relink_model::{Catalog, Config, Severity, config, suggest};
 use relink_report::Format;
 use relink_validate::{Baseline, Check, Event, Export, Options, Report};
 
@@ -140,12 +140,14 @@ fn chosen(
     arguments: &ValidateArguments,
     of_export: bool,
 ) -> Result<Vec<Check>, Failure> {
-    let mut checks: Vec<Check> = checks.iter().filter(|check| is_wanted(&check.id, arguments)).cloned().collect();
     // Which of these there are shows only when an export is read.
     let late = |pattern: &String| of_export && pattern.starts_with("complete:");
-    if checks.is_empty() && !arguments.only.is_empty() && !arguments.only.iter().any(late) {
-        return Err(Failure::NoCheck(arguments.only.join(", ")));
+    let is_there = |pattern: &String| checks.iter().any(|check| relink_validate::fits(pattern, &check.id));
+    if let Some(pattern) = arguments.only.iter().find(|pattern| !late(pattern) && !is_there(pattern)) {
+        let nearest = suggest::nearest(pattern, checks.iter().map(|check| check.id.as_str())).map(str::to_owned);
+        return Err(Failure::NoCheck { pattern: pattern.clone(), nearest });
     }
+    let mut checks: Vec<Check> = checks.iter().filter(|check| is_wanted(&check.id, arguments)).cloned().collect();
     if let Some(since) = &arguments.since {
         let restricted = relink_validate::restrict(&mut checks, catalog, config, since);
         if restricted.map_err(|error| Failure::Config(vec![error]))? == 0 {
@@ -324,7 +326,9 @@ pub(crate) fn options(now: Timestamp, config: &Config) -> Options {
 /// The instant that counts as now.
 pub(crate) fn now(config: &Config) -> Result<Timestamp, Failure> {
     match &config.run.now {
-        Some(text) if text != "clock" => text.parse().map_err(|_| Failure::Now(text.clone())),
+        Some(text) if text != "clock" => {
+            text.parse().map_err(|_| Failure::Config(vec![config::ConfigError::Now { text: text.clone() }]))
+        }
         _ => Ok(Timestamp::now()),
     }
 }

@@ -257,6 +257,7 @@ impl Binder<'_> {
                 Bound::number(BoundNode::Arithmetic(*sign, Box::new(a), Box::new(b)))
             }
             Node::Comparison(comparison, a, b) => {
+                Self::refuse_null(expression, [a, b])?;
                 let kind = self.common(std::iter::once(&**a).chain([&**b]))?;
                 Self::refuse_bytes(expression, kind)?;
                 let (a, b) = (self.of(a, kind)?, self.of(b, kind)?);
@@ -287,6 +288,22 @@ impl Binder<'_> {
             }
             Node::Call(function, arguments) => self.call(expression, *function, arguments, wanted)?,
         })
+    }
+
+    /// Nothing is equal to NULL, nor anything else but unknown.
+    fn refuse_null(expression: &Expression, sides: [&Expression; 2]) -> Result<(), BindError> {
+        let is_null = |side: &Expression| {
+            let mut inner = side;
+            while let Node::Group(within) = &inner.node {
+                inner = within;
+            }
+            inner.node == Node::Null
+        };
+        if !sides.into_iter().any(is_null) {
+            return Ok(());
+        }
+        let expected = "\"is null\" or \"is not null\": what is compared with null is unknown for every row".to_owned();
+        Err(BindError::Kind { expected, span: expression.span.clone() })
     }
 
     /// Bytes are not compared.

@@ -489,6 +489,16 @@ mod tests {
             ("coalesce(n) = 1", Kind::Boolean, "coalesce(value, value)"),
             ("nobody = 1", Kind::Boolean, "unknown nobody"),
             ("n > 1", Kind::Number, "a number"),
+            (
+                "n = null",
+                Kind::Boolean,
+                "\"is null\" or \"is not null\": what is compared with null is unknown for every row",
+            ),
+            (
+                "(null) != t",
+                Kind::Boolean,
+                "\"is null\" or \"is not null\": what is compared with null is unknown for every row",
+            ),
             ("d > '2024'", Kind::Boolean, "a date"),
             ("raw = 'a'", Kind::Boolean, "\"is null\" or \"is not null\": bytes are not compared"),
             ("trim(raw) = 'a'", Kind::Boolean, "text"),

@@ -20,7 +20,7 @@ pub use self::{
     bind::{BindError, Bound, BoundNode, Column, Kind},
     datum::{Datum, Fault},
     evaluate::{Judged, Moment, ordering},
-    parse::parse,
+    parse::{normalised, parse},
     rule::{
         Alike, AmountBy, Bounds, Key, Reference, Spans, parse_amount_by, parse_bounds, parse_duration, parse_fresh,
         parse_key, parse_moment, parse_reference, parse_spans, path_of, paths_of,

@@ -59,6 +59,25 @@ pub(super) fn parsed<T>(
     })
 }
 
+/// A text of the language without what says nothing: blanks, the case of words, quotes around a name that needs none, zeros behind a number.
+pub fn normalised(text: &str) -> String {
+    let Ok(tokens) = tokens(text) else { return text.split_whitespace().collect::<Vec<_>>().join(" ") };
+    let written = |token: &Token| match &token.what {
+        What::Word(word) if is_reserved(word) => word.to_ascii_lowercase(),
+        What::Word(name) => name.clone(),
+        What::Quoted(name) => {
+            let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+            let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(is_part);
+            if plain && !is_reserved(name) { name.clone() } else { format!("{name:?}") }
+        }
+        What::Number(number) => decimal::plain(&number.normalized()),
+        What::Text(text) => format!("'{text}'"),
+        What::Symbol("<>") => "!=".to_owned(),
+        What::Symbol(symbol) => (*symbol).to_owned(),
+    };
+    tokens.iter().map(written).collect::<Vec<_>>().join(" ")
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Token {
     pub(super) what: What,
@@ -659,6 +678,16 @@ mod tests {
             assert_eq!(shown(text), expected, "{text:?}");
         }
         assert!(shown("a matches '['").starts_with("11: a pattern, and this is none"));
+    }
+
+    #[test]
+    fn what_says_the_same_is_the_same_text() {
+        assert_eq!(normalised("total>1.0 AND kind <> 'A  b'"), normalised("\"total\"  > 1 and kind != 'A  b'"));
+        for (one, other) in
+            [("a = 'x'", "a = 'X'"), ("a > 1", "a > 2"), ("\"a b\" > 1", "a b > 1"), ("a", "A"), ("'a", "\"a")]
+        {
+            assert_ne!(normalised(one), normalised(other), "{one} {other}");
+        }
     }
 
     #[test]

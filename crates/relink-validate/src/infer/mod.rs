@@ -101,6 +101,12 @@ impl Guesses {
         &self.checks
     }
 
+    /// The ids that checks of guesses have, and would have if it were clear which of several is meant.
+    pub(crate) fn ids(&self) -> Vec<&str> {
+        let of_checks = self.checks.iter().map(|check| check.id.as_str());
+        of_checks.chain(self.ambiguous.iter().map(|guess| guess.id.as_str())).collect()
+    }
+
     /// Puts the guesses among the other checks, each behind those of its relation: these share a scan.
     pub fn add_to(&self, checks: &mut Vec<Check>) {
         let mut guesses: HashMap<&RelationName, Vec<&Check>> = HashMap::new();

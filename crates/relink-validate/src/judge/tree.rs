@@ -13,18 +13,27 @@ pub(super) struct Link {
     ordinal: u64,
 }
 
-/// Follows parents until they end, or come back. Takes 40 bytes for each row that has a parent.
+/// What is known of a row.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    parent: u128,
+    ordinal: u64,
+    /// The walk that came by it; 0: none so far.
+    walk: u32,
+}
+
+/// Follows parents until they end, or come back. Takes about 100 bytes for each row that has a parent.
 pub(super) struct Tree {
     test: TreeTest,
     setting: Setting,
-    links: HashMap<u128, (u128, u64)>,
+    nodes: HashMap<u128, Node>,
     outcome: Outcome,
 }
 
 impl Tree {
     pub(super) fn new(test: TreeTest, setting: Setting) -> Self {
         let outcome = Outcome::new(&setting);
-        Self { test, setting, links: HashMap::new(), outcome }
+        Self { test, setting, nodes: HashMap::new(), outcome }
     }
 }
 
@@ -50,43 +59,29 @@ impl Evaluator for Tree {
         for link in notes.links {
             // A row that names itself is its own root, as many trees have it.
             if link.own != link.parent {
-                self.links.insert(link.own, (link.parent, link.ordinal));
+                self.nodes.insert(link.own, Node { parent: link.parent, ordinal: link.ordinal, walk: 0 });
             }
         }
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<Outcome> {
-        let Self { links, mut outcome, .. } = *self;
-        // By row: the walk that came by it.
-        let mut seen: HashMap<u128, u32> = HashMap::with_capacity(links.len());
-        let mut starts: Vec<(u64, u128)> = links.iter().map(|(own, (_, ordinal))| (*ordinal, *own)).collect();
-        starts.sort_unstable();
+        let Self { mut nodes, mut outcome, .. } = *self;
+        let starts: Vec<u128> = nodes.keys().copied().collect();
         let mut cycles: Vec<Vec<u64>> = Vec::new();
-        for ((_, start), walk) in starts.into_iter().zip(1..) {
+        for (start, walk) in starts.into_iter().zip(1..) {
             let mut at = start;
-            while let Some((parent, _)) = links.get(&at) {
-                match seen.get(&at) {
-                    None => {
-                        seen.insert(at, walk);
-                        at = *parent;
-                    }
-                    // Back where this walk has been: what lies between is a cycle.
-                    Some(earlier) if *earlier == walk => {
-                        let (mut cycle, end) = (Vec::new(), at);
-                        while let Some((parent, ordinal)) = links.get(&at) {
-                            cycle.push(*ordinal);
-                            at = *parent;
-                            if at == end {
-                                break;
-                            }
-                        }
-                        cycle.sort_unstable();
-                        cycles.push(cycle);
-                        break;
-                    }
-                    Some(_) => break,
+            while let Some(node) = nodes.get_mut(&at) {
+                if node.walk == 0 {
+                    node.walk = walk;
+                    at = node.parent;
+                    continue;
                 }
+                // Back where this walk has been: what lies between is a cycle.
+                if node.walk == walk {
+                    cycles.push(cycle(&nodes, at));
+                }
+                break;
             }
         }
         cycles.sort_unstable();
@@ -98,4 +93,18 @@ impl Evaluator for Tree {
         }
         Ok(outcome)
     }
+}
+
+/// The rows of a cycle, in their order.
+fn cycle(nodes: &HashMap<u128, Node>, end: u128) -> Vec<u64> {
+    let (mut rows, mut at) = (Vec::new(), end);
+    while let Some(node) = nodes.get(&at) {
+        rows.push(node.ordinal);
+        at = node.parent;
+        if at == end {
+            break;
+        }
+    }
+    rows.sort_unstable();
+    rows
 }

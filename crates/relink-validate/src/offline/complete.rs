@@ -10,7 +10,7 @@ use relink_records::LabelTarget;
 use super::records::{Records, Seen, Trouble};
 use crate::live::{Found, Options, begun, finish, not_run};
 use crate::plan::test::Test;
-use crate::plan::{Check, CheckKind, fits, make_ids_unique, settings};
+use crate::plan::{Check, CheckKind, fits, ids, settings};
 use crate::report::{CheckResult, Report, Sample};
 
 /// What stands before the ids of these checks.
@@ -105,7 +105,7 @@ pub(super) fn check(
     noticed(records, options, &mut findings);
     let (mut checks, outcomes): (Vec<Check>, Vec<_>) =
         findings.into_iter().map(|finding| (finding.check, (finding.found, finding.total, finding.stated))).unzip();
-    make_ids_unique(&mut checks);
+    ids::tell_apart(&mut checks);
     let mut outcomes: Vec<_> = checks.iter().map(|check| check.id.clone()).zip(outcomes).collect();
     // Whoever asks for other checks alone is told all the same why these could not be made.
     let untold = |check: &&Check| check.id == RELATIONS && !is_chosen(options, RELATIONS);

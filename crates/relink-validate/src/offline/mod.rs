@@ -110,9 +110,8 @@ pub async fn run_export(
     };
     let (mut made, mut evaluators) = (Vec::new(), Vec::new());
     // What a schema gets wrong it gets wrong for an export, too; of one that was made out of the data nobody says that it is right.
-    let is_stated = |check: &Check| {
-        check.test == Test::Stated && check.kind == CheckKind::Schema && catalog.server.product != inferred::PRODUCT
-    };
+    let is_stated =
+        |check: &Check| check.test == Test::Stated && check.kind == CheckKind::Schema && !is_inferred(catalog);
     for check in checks.iter().filter(wanted) {
         // What is not in the export at all is told once, and not by each of its checks.
         let present = catalog.id(&check.relation).is_none_or(|id| records.holds(id));
@@ -177,6 +176,11 @@ fn held_by(dialect: Option<&dyn Dialect>) -> Capabilities {
         years: own.years,
         ..declared
     }
+}
+
+/// Whether a catalog was made out of the data of an export.
+pub(crate) fn is_inferred(catalog: &Catalog) -> bool {
+    catalog.server.product == inferred::PRODUCT
 }
 
 /// Why an export cannot tell, where it cannot.

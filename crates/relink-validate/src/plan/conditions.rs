@@ -7,7 +7,7 @@ use relink_model::{Relation, RelationId, TypeKind};
 use relink_rules::decimal;
 use relink_rules::expression::{Bound, BoundNode, Comparison, Kind, parse_moment, path_of};
 
-use super::names::{Mistake, Names, level, part};
+use super::names::{Mistake, Names, by_letter, part};
 use super::references::live_filter;
 use super::test::{Judge, Matching, ReferenceTest, RowTest, SLACK_SECONDS, Test};
 use super::{Check, CheckKind, Planning, Table, columns_id};
@@ -36,6 +36,11 @@ impl<'a> Rule<'a> {
         let (message, help, column, wrong) = (String::new(), String::new(), None, None);
         Self { kind, key, at: at.into(), text, condition, before: 0, message, help, column, wrong }
     }
+
+    /// Whether its key has one entry for each column, so that its place is a column's name.
+    fn by_column(&self) -> bool {
+        matches!(self.key, "min" | "max" | "gt" | "lt" | "in" | "match" | "required_when")
+    }
 }
 
 pub(super) fn plan(planning: &Planning<'_>, table: Table<'_>, checks: &mut Vec<Check>, errors: &mut Vec<ConfigError>) {
@@ -60,7 +65,11 @@ pub(super) fn plan(planning: &Planning<'_>, table: Table<'_>, checks: &mut Vec<C
         match check(planning, table.id, table.name, &rule) {
             Ok(mut check) => {
                 check.rule = Some(table.at(rule.key, &rule.at));
+                check.said = Some(rule.condition.clone());
                 checks.push(check);
+            }
+            Err(Mistake::Expected(expected)) if rule.by_column() => {
+                errors.push(table.value(rule.key, &rule.at, rule.text, &expected));
             }
             Err(mistake) => errors.push(mistake.into_error(table, rule.key, rule.text)),
         }
@@ -70,6 +79,7 @@ pub(super) fn plan(planning: &Planning<'_>, table: Table<'_>, checks: &mut Vec<C
             match moment(planning, table, key, text, future) {
                 Ok(mut check) => {
                     check.rule = Some(table.at(key, &format!("{at}")));
+                    check.said = Some(text.clone());
                     checks.push(check);
                 }
                 Err(error) => errors.push(error),
@@ -101,9 +111,8 @@ fn bound<'a>(
 ) -> Result<Rule<'a>, ConfigError> {
     let relation = planning.catalog.relation(table.id);
     relink_model::config::require_column(planning.catalog, table.id, table.name, key, column)?;
-    let written = format!("{column} = {limit}");
     let exact = decimal::parse(&limit.to_string())
-        .ok_or_else(|| table.syntax(key, &written, "a decimal number such as 0 or \"0.01\""))?;
+        .ok_or_else(|| table.value(key, column, &limit.to_string(), "a decimal number such as 0 or \"0.01\""))?;
     let literal = decimal::plain(&exact);
     let (_, found) = relation.column(column).expect("it was just required");
     let number =
@@ -111,7 +120,7 @@ fn bound<'a>(
     let holds_other = planning.dialect.is_none() && Kind::of(&found.data_type.kind).is_some();
     if !number && (planning.enforces_types(relation) || holds_other) {
         let expected = format!("a numeric column, and {column} is {}", found.data_type.declared);
-        return Err(table.syntax(key, &written, expected));
+        return Err(table.value(key, column, &limit.to_string(), &expected));
     }
     let word = match kind {
         CheckKind::Min => "below",
@@ -357,7 +366,7 @@ fn domain_of(planning: &Planning<'_>, table: Table<'_>, column: &str, other: &st
         let target = names.table(target)?;
         let (there_index, theirs) = names.of(target).named(there)?;
         let (mut here, mut theirs) = (part(index, own, true), part(there_index, theirs, true));
-        level(&mut here, &mut theirs);
+        by_letter(&mut here, &mut theirs);
         let test = ReferenceTest {
             relation: table.id,
             parts: vec![here],

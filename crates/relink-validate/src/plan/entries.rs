@@ -18,12 +18,14 @@ pub(super) fn plan(planning: &Planning<'_>, errors: &mut Vec<ConfigError>) -> Ve
     let mut checks = Vec::new();
     let mut off = Vec::new();
     for (at, entry) in planning.config.check.iter().enumerate() {
+        errors.extend(super::entry_keys::unused(at, entry));
         let Some(kind) = entry.kind else { continue };
         let entry = Entry { planning, at, said: entry };
         match entry.check(kind) {
             Ok(mut check) => {
-                if let Some(id) = &entry.said.id {
-                    check.id.clone_from(id);
+                match &entry.said.id {
+                    Some(id) => check.id.clone_from(id),
+                    None => check.said = Some(entry.written()),
                 }
                 check.rule = Some(vec!["check".to_owned(), at.to_string()]);
                 if let Err(error) = refine(&mut check, at, entry.said, &mut off) {
@@ -78,6 +80,21 @@ impl<'a> Entry<'a> {
                 )
             }
         }
+    }
+
+    /// All that tells the rule from others.
+    fn written(&self) -> String {
+        let said = self.said;
+        let texts =
+            [&said.rule, &said.condition, &said.left, &said.right, &said.sum, &said.balance, &said.delta, &said.filter];
+        let lists = [&said.per, &said.order, &said.key, &said.columns];
+        texts
+            .into_iter()
+            .flatten()
+            .chain(lists.into_iter().flatten())
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" , ")
     }
 
     fn want<'b>(&self, key: &str, value: Option<&'b String>) -> Result<&'b str, Stop> {
@@ -170,7 +187,6 @@ impl<'a> Entry<'a> {
             Test::Count(test) => test.filter = filter,
             Test::Fresh(test) => test.filter = filter,
             Test::NoOverlap(test) => test.filter = both(test.filter.take(), filter),
-            _ if self.said.filter.is_some() => return Err(self.stop("where", "a tree is judged as a whole")),
             _ => {}
         }
         Ok(check)
@@ -184,6 +200,9 @@ impl<'a> Entry<'a> {
         let by = entry.by.as_ref().ok_or_else(|| self.stop("by", "it is missing, and this kind of rule needs it"))?;
         let by: Vec<Path> = by.all().iter().map(|path| path_of(path)).collect();
         let sum: Sum = parse_sum(right).map_err(|error| self.wrong("right", right, error.into()))?;
+        if entry.rounding.is_some() && sum.digits.is_none() {
+            return Err(self.stop("rounding", "the sum is not rounded: that says \"round(sum(...), 2)\" on the right"));
+        }
         let text = format!("{left} = {right}");
         let rule = TotalRule {
             text: &text,
@@ -237,9 +256,6 @@ impl<'a> Entry<'a> {
         }
         for (here, there) in left.key.iter_mut().zip(&mut right.key) {
             level(here, there);
-        }
-        if entry.filter.is_some() {
-            return Err(self.stop("where", "each side has a condition of its own: \"... by key where ...\""));
         }
         let relation = self.relation(left.relation);
         let test = SumsTest {

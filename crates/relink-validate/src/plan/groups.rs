@@ -41,6 +41,7 @@ pub(super) fn plan(planning: &Planning<'_>, table: Table<'_>, checks: &mut Vec<C
                     let mut place = table.at(key, &at);
                     place.retain(|part| !part.is_empty());
                     check.rule = Some(place);
+                    check.said = Some(text.clone());
                     checks.push(check);
                 }
                 Err(mistake) => errors.push(mistake.into_error(table, key, &text)),

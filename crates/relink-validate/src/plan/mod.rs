@@ -2,8 +2,11 @@
 
 mod conditions;
 mod entries;
+mod entry_keys;
+mod fitting;
 mod groups;
 pub(crate) mod guessed;
+pub(crate) mod ids;
 mod mentioned;
 mod names;
 pub(crate) mod polymorphic;
@@ -116,6 +119,8 @@ pub struct Check {
     pub owner: Option<String>,
     /// Where the configuration says it: `table.orders.rows.0`, `check.2`; `None` for what the schema promises.
     pub rule: Option<Vec<String>>,
+    /// The rule as written, which tells it from others that would have the same id; `None` for what has an id of its own.
+    pub(crate) said: Option<String>,
     /// What a failure means, in one line.
     pub message: String,
     /// How a failure may have come about.
@@ -145,6 +150,7 @@ impl Check {
             threshold: None,
             owner: None,
             rule: None,
+            said: None,
             message: String::new(),
             why: None,
             help: None,
@@ -189,6 +195,17 @@ impl Table<'_> {
     /// Where a rule of this table stands.
     pub(crate) fn at(&self, key: &str, part: &str) -> Vec<String> {
         vec!["table".to_owned(), self.name.to_owned(), key.to_owned(), part.to_owned()]
+    }
+
+    /// A value of a column's key that is none.
+    pub(crate) fn value(&self, key: &str, column: &str, value: &str, expected: &str) -> ConfigError {
+        ConfigError::Value {
+            table: self.name.to_owned(),
+            key: key.to_owned(),
+            column: column.to_owned(),
+            value: format!("{value:?}"),
+            why: format!("expected {expected}"),
+        }
     }
 
     /// A text that does not parse.
@@ -255,9 +272,11 @@ fn planned(planning: &Planning<'_>) -> Result<Vec<Check>, Vec<ConfigError>> {
     }
     // What is about no relation comes last.
     checks.append(&mut entries);
-    make_ids_unique(&mut checks);
-    settings::apply(config, &mut checks)?;
-    Ok(checks)
+    errors.extend(ids::taken(config, &checks));
+    ids::tell_apart(&mut checks);
+    errors.extend(fitting::mistakes(planning, &checks));
+    errors.extend(settings::apply(config, &mut checks).err().into_iter().flatten());
+    if errors.is_empty() { Ok(checks) } else { Err(errors) }
 }
 
 /// A condition over a relation's rows; `None` where it does not parse or fit.
@@ -286,18 +305,6 @@ fn of_table(planning: &Planning<'_>, table: Table<'_>) -> (Vec<Check>, Vec<Confi
     conditions::plan(planning, table, &mut checks, &mut errors);
     groups::plan(planning, table, &mut checks, &mut errors);
     (checks, errors)
-}
-
-/// Two unnamed constraints may look alike: the later ones get `#2`, `#3` ... in the catalog's order, which is stable.
-pub(crate) fn make_ids_unique(checks: &mut [Check]) {
-    let mut seen: HashMap<String, usize> = HashMap::new();
-    for check in checks {
-        let times = seen.entry(check.id.clone()).or_default();
-        *times += 1;
-        if *times > 1 {
-            check.id = format!("{}#{times}", check.id);
-        }
-    }
 }
 
 /// `orders.customer_id`, `orders(tenant_id,number)`: how ids name columns.

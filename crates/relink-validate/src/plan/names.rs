@@ -210,3 +210,12 @@ pub(crate) fn level(one: &mut Part, other: &mut Part) {
     (*a_pads, *b_pads) = (pads, pads);
     (*a_ci, *b_ci) = (ci, ci);
 }
+
+/// Makes both sides of a domain comparable: letter by letter, so that a number beside a text is the text that it is written as. `'007'` is no 7.
+pub(crate) fn by_letter(one: &mut Part, other: &mut Part) {
+    let (Part::Column { kind: a, .. }, Part::Column { kind: b, .. }) = (&mut *one, &mut *other) else { return };
+    if matches!((&*a, &*b), (Some(Kind::Number), Some(Kind::Text)) | (Some(Kind::Text), Some(Kind::Number))) {
+        (*a, *b) = (Some(Kind::Text), Some(Kind::Text));
+    }
+    level(one, other);
+}

@@ -27,10 +27,11 @@ pub(super) fn plan(planning: &Planning<'_>, table: Table<'_>, checks: &mut Vec<C
         match check(planning, table.id, table.name, "refs", text) {
             Ok(Some(mut check)) => {
                 check.rule = Some(table.at("refs", &format!("{at}")));
+                check.said = Some(text.clone());
                 if let Test::Reference(test) = &check.test {
                     let dead =
                         dead_check(planning, &check.id, planning.catalog.relation(table.id), &check.columns, test);
-                    checks.extend(dead);
+                    checks.extend(dead.map(|dead| Check { said: Some(text.clone()), ..dead }));
                 }
                 checks.push(check);
             }

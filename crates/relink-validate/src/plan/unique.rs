@@ -14,6 +14,7 @@ pub(super) fn plan(planning: &Planning<'_>, table: Table<'_>, checks: &mut Vec<C
         match check(planning, table.id, table.name, "unique", text) {
             Ok(mut check) => {
                 check.rule = Some(table.at("unique", &format!("{at}")));
+                check.said = Some(text.clone());
                 checks.push(check);
             }
             Err(mistake) => errors.push(mistake.into_error(table, "unique", text)),

@@ -26,6 +26,23 @@ async fn the_values_of_another_table_are_compared_letter_by_letter() {
 }
 
 #[tokio::test]
+async fn a_text_that_reads_as_a_number_of_the_other_table_is_none_of_its_values() {
+    for database in TestDatabase::each("validate_domain_numbers") {
+        database.run(
+            "CREATE TABLE c (id int PRIMARY KEY); INSERT INTO c VALUES (7), (9);
+             CREATE TABLE t (id int PRIMARY KEY, cust varchar(9), n int); INSERT INTO t VALUES (1, '007', 7), (2, '9.0', 9), (3, '7', 8), (4, ' 9', 7);",
+        );
+        let config = "[table.t]\nin = { cust = { table = \"c.id\" }, n = { table = \"c.id\" } }\nrefs = [\"cust -> c.id as num\"]\n[table.c]\nin = { id = { table = \"t.cust\" } }";
+        for (engine, report) in validate_both(&database, config).await {
+            assert_eq!(keys(&report, "in:t.cust"), ["id=1", "id=2", "id=4"], "{engine}");
+            assert_eq!(keys(&report, "in:t.n"), ["id=3"], "{engine}");
+            assert_eq!(keys(&report, "in:c.id"), ["id=9"], "{engine}: from the other side");
+            assert_eq!(keys(&report, "ref:t.cust"), ["id=4"], "{engine}: a rule that reads numbers says so");
+        }
+    }
+}
+
+#[tokio::test]
 async fn labels_that_an_enum_does_not_have_and_booleans_that_are_neither_are_found_in_a_server_and_in_an_export() {
     let Some(database) = TestDatabase::mysql("validate_labels") else { return };
     database.run(

@@ -627,3 +627,58 @@ async fn an_export_and_its_database_are_judged_by_the_same_checks() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_rule_beside_others_over_its_columns_keeps_its_id_wherever_it_stands() {
+    for database in TestDatabase::each("validate_stable_ids") {
+        database.run(
+            "CREATE TABLE t (id int PRIMARY KEY, total int, a int, b int UNIQUE); INSERT INTO t VALUES (1, 1, 1, 1), (2, 0, 2, 2);
+             CREATE TABLE p (id int PRIMARY KEY);",
+        );
+        let ids = |rules: &'static str| {
+            let database = &database;
+            async move {
+                let report = validate(database, rules).await;
+                let is_rule =
+                    |id: &&str| ["row:", "ref:", "unique:t.b#", "dead:"].iter().any(|kind| id.starts_with(kind));
+                report
+                    .checks
+                    .iter()
+                    .map(|check| check.id.as_str())
+                    .filter(is_rule)
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            }
+        };
+        assert_eq!(
+            ids("[table.t]\nrows = [\"total > 1\"]").await,
+            ["row:t.total"],
+            "alone it is called by its columns"
+        );
+        let two = ids("[table.t]\nrows = [\"total > 1\", \"total > 0\"]").await;
+        let other = ids("[table.t]\nrows = [\"total > 0\", \"total>1.0\"]").await;
+        assert_eq!([&two[0], &two[1]], [&other[1], &other[0]], "by what it says, wherever it stands");
+        assert!(
+            two.iter().all(|id| id.starts_with("row:t.total#") && id.len() == "row:t.total#01234567".len()),
+            "{two:?}"
+        );
+        let three = ids("[table.t]\nrows = [\"total > 2\", \"total > 0\", \"total > 1\"]").await;
+        assert_eq!([&three[1], &three[2]], [&two[1], &two[0]]);
+        // What the schema promises keeps its id, and so does what refers to rows that are gone.
+        let unique = ids("[table.t]\nunique = [\"b where a > 0\"]").await;
+        assert!(matches!(unique.as_slice(), [only] if only.starts_with("unique:t.b#")), "{unique:?}");
+        let refs = "[table.t]\nrefs = [\"a -> p.id where total > 0\", \"a -> p.id where total = 0\"]\n[table.p]\nlive = \"id > 0\"\ndead = \"warn\"";
+        let refs = ids(refs).await;
+        let ends: std::collections::BTreeSet<&str> =
+            refs.iter().filter_map(|id| id.split_once('#').map(|(_, end)| end)).collect();
+        assert_eq!((refs.len(), ends.len()), (4, 2), "{refs:?}");
+        // An allowance of the one is none of the other.
+        let allowed = format!(
+            "[table.t]\nrows = [\"total > 0\", \"total > 1\"]\n[[allow]]\ncheck = {:?}\nwhy = \"known\"",
+            two[0]
+        );
+        let report = lived(&database, &allowed, None).await.expect("it fits");
+        let statuses = |report: &Report| two.iter().map(|id| check(report, id).status).collect::<Vec<_>>();
+        assert_eq!(statuses(&report), [Status::Allowed, Status::Fail]);
+    }
+}

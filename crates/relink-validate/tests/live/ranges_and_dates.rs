@@ -189,7 +189,7 @@ async fn a_rule_that_names_what_does_not_exist_or_does_not_parse_is_an_error_wit
         texts(errors("[table.orders]\nmin = { quantty = 0 }\npast = [\"creatd\"]\nmax = { total = \"1,5\" }").await),
         [
             "[table.orders] min: the table has no column \"quantty\"; did you mean \"quantity\"?",
-            "[table.orders] max: \"total = 1,5\": expected a decimal number such as 0 or \"0.01\"",
+            "[table.orders] max: total = \"1,5\": expected a decimal number such as 0 or \"0.01\"",
             "[table.orders] past: the table has no column \"creatd\"",
         ]
     );
