@@ -77,8 +77,8 @@ fn table(report: &Report, new: &[String]) -> String {
         let (mark, word) = words::outcome(check);
         let is_new = if new.contains(&check.id) { " (new)" } else { "" };
         let rows = match check.counts.failed {
-            0 => String::new(),
-            failed => words::number(failed),
+            failed if failed > 0 && !check.is_answer() => words::number(failed),
+            _ => String::new(),
         };
         let told = match check.status {
             Status::Error => words::why_not_run(check),

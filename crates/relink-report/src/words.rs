@@ -515,9 +515,11 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0.0 %".to_owned();
     }
-    let tenths = u128::from(part) * 1000 / u128::from(whole);
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let tenths = (part * 2000 + whole) / (whole * 2);
     match tenths {
         0 if part > 0 => "< 0.1 %".to_owned(),
+        1000 if part < whole => "> 99.9 %".to_owned(),
         _ => format!("{}.{} %", tenths / 10, tenths % 10),
     }
 }
@@ -529,7 +531,8 @@ mod tests {
     #[test]
     fn a_share_is_never_rounded_to_nothing_nor_to_all() {
         assert_eq!(percent(1, 1_000_000), "< 0.1 %");
-        assert_eq!(percent(999_999, 1_000_000), "99.9 %");
+        assert_eq!(percent(999_999, 1_000_000), "> 99.9 %");
+        assert_eq!((percent(2, 3), percent(999, 1000)), ("66.7 %".to_owned(), "99.9 %".to_owned()));
         assert_eq!(percent(5, 5), "100.0 %");
         assert_eq!(number(1_234_567), "1 234 567");
     }

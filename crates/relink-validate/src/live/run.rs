@@ -240,7 +240,8 @@ pub async fn run(
                 }
             }
         }
-        relations += 1;
+        // A query of the user's own may be about none.
+        relations += u64::from(of_relation.iter().any(|one| catalog.id(&one.check.relation).is_some()));
         rows += largest;
     }
     read(connection, catalog, &mut running, options, events).await?;
