@@ -546,3 +546,28 @@ pub struct Trigger {
     /// Whether it fires for the current session.
     pub enabled: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_namespace_may_be_named_or_left_out() {
+        let relation = |name: RelationName| Relation { name, ..Relation::default() };
+        let names = [RelationName::new("t"), RelationName::qualified("s", "t"), RelationName::new("a.b")];
+        let catalog = Catalog::new(ServerInfo::default(), names.map(relation).to_vec())
+            .with_views(Some("public".to_owned()), vec![RelationName::new("v"), RelationName::qualified("s", "w")]);
+        let found = |text: &str| catalog.find(text).map(|id| catalog.relation(id).name.to_string());
+        for (text, name) in [("t", "t"), ("public.t", "t"), ("s.t", "s.t"), ("a.b", "a.b"), ("public.a.b", "a.b")] {
+            assert_eq!(found(text).as_deref(), Some(name), "{text}");
+        }
+        assert_eq!(found("other.t"), None);
+        assert!(["v", "public.v", "s.w"].iter().all(|text| catalog.is_view(text)));
+        assert!(["w", "t", "s.v"].iter().all(|text| !catalog.is_view(text)));
+        let means = |pattern: &str, name: &RelationName| catalog.means_column(pattern, name, "email");
+        let (own, other) = (RelationName::new("t"), RelationName::qualified("s", "t"));
+        assert!(["email", "t.email", "public.t.email", "*.email", "*mail"].iter().all(|pattern| means(pattern, &own)));
+        assert!(["s.t.email", "t.email"].iter().all(|pattern| means(pattern, &other)));
+        assert!(!means("s.t.email", &own) && !means("public.t.email", &other) && !means("EMAIL", &own));
+    }
+}

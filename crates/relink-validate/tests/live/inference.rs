@@ -305,7 +305,7 @@ async fn inference_of_totals_allows_nothing_where_both_sides_are_exact() {
             &database,
             "orders(id pk, total decimal(12,2), amount decimal(12,1))\nparts(id pk, order_id -> orders.id, quantity int, price decimal(12,2))",
         );
-        let orders = insert("orders", 40, |id| format!("{}.25, {}.3", id, id));
+        let orders = insert("orders", 40, |id| format!("{id}.25, {id}.3"));
         database.run(&format!("{orders}{}", insert("parts", 40, |id| format!("{id}, 1, {id}.25"))));
         let texts: Vec<String> =
             inference(&guess(&database, "").await).used.iter().map(|guess| guess.rules[0].text.clone()).collect();
