@@ -180,7 +180,7 @@ fn where_nothing_can_be_checked_nothing_passes() {
     empty.run("CREATE TABLE t (a); DROP TABLE t;");
     bare.run("CREATE TABLE t (a); INSERT INTO t VALUES (1);");
     for (target, why) in [
-        ("empty.json", "there is no table"),
+        ("empty.json", "the export holds no table of the schema"),
         (&empty.url(), "there is no table"),
         (&bare.url(), "the schema promises nothing"),
     ] {

@@ -3,7 +3,7 @@
 //! SQL has its own reader here, for much of it looks like the rules' language and means something else: `/` of whole numbers, `1 < n < 5`, a cast that
 //! rounds or cuts, `lower` by a locale. What is not named here is left to a database.
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 
 use crate::{
     decimal,
@@ -209,11 +209,13 @@ impl Read {
     }
 
     /// True or false where a number stands for them.
-    fn as_truth(self) -> Self {
-        match &self.expression.node {
-            Node::Number(number) if *number == BigDecimal::from(0) || *number == BigDecimal::from(1) => {
-                Self::truth(Node::Boolean(*number == BigDecimal::from(1)))
-            }
+    fn truthful(self) -> Self {
+        let number = match &self.expression.node {
+            Node::Number(number) if number.is_integer() => number.to_u8(),
+            _ => None,
+        };
+        match number {
+            Some(number @ (0 | 1)) => Self::truth(Node::Boolean(number == 1)),
             _ => self,
         }
     }
@@ -225,12 +227,8 @@ fn comparable(one: &Read, other: &Read, ordered: bool) -> bool {
     match (one.what, other.what) {
         (What::Null, _)
         | (_, What::Null)
-        | (What::Held(Whole | Exact), What::Held(Whole | Exact) | What::Number(_))
-        | (What::Number(_), What::Held(Whole | Exact) | What::Number(_))
-        | (What::Held(Float), What::Held(Float))
-        | (What::Held(Day), What::Held(Day))
-        | (What::Held(Wall), What::Held(Wall))
-        | (What::Held(Instant), What::Held(Instant)) => true,
+        | (What::Held(Whole | Exact) | What::Number(_), What::Held(Whole | Exact) | What::Number(_)) => true,
+        (What::Held(one @ (Float | Day | Wall | Instant)), What::Held(other)) => one == other,
         (What::Held(Float), What::Number(digits)) | (What::Number(digits), What::Held(Float)) => {
             digits <= FLOAT_DIGITS_MAX
         }
@@ -532,8 +530,8 @@ fn negated_if(not: bool, node: Node) -> Read {
 /// Where a number stands for true or false beside a column of them.
 fn levelled(one: Read, other: Read) -> (Read, Read) {
     match (one.what, other.what) {
-        (What::Held(Held::Truth), What::Number(_)) => (one, other.as_truth()),
-        (What::Number(_), What::Held(Held::Truth)) => (one.as_truth(), other),
+        (What::Held(Held::Truth), What::Number(_)) => (one, other.truthful()),
+        (What::Number(_), What::Held(Held::Truth)) => (one.truthful(), other),
         _ => (one, other),
     }
 }

@@ -94,6 +94,11 @@ impl<'a> View<'a> {
         !self.odd.is_empty()
     }
 
+    /// Whether one of these columns names a row that may not be in the export.
+    pub(crate) fn leads_beyond(self, columns: impl IntoIterator<Item = usize>) -> bool {
+        self.is_odd() && columns.into_iter().any(|column| self.odd(column) == Some(&Odd::Unresolved))
+    }
+
     /// What is to be said of the value of a column.
     pub(crate) fn odd(self, column: usize) -> Option<&'a Odd> {
         if self.odd.is_empty() {

@@ -125,6 +125,7 @@ impl Evaluator for Polymorphics {
             let id = id_key(&test.id_part, row, at);
             match (of, id) {
                 _ if !concerns(test.filter.as_ref(), row, at) => notes.not_judged += 1,
+                _ if row.leads_beyond([test.type_column]) => notes.not_judged += 1,
                 // Without an id it refers to nothing, whatever type it states.
                 (_, Ok(KeyOf::Nulls { .. })) => notes.not_judged += 1,
                 (Value::Null, _) | (_, Err(_)) => {

@@ -5,7 +5,7 @@ use std::io;
 use relink_rules::Part;
 
 use super::{
-    Evaluator, Feed, KeyOf, Notes, Odd, Outcome, Setting, View, Wrong, concerns, key_of,
+    Evaluator, Feed, KeyOf, Notes, Outcome, Setting, View, Wrong, concerns, key_of,
     known::Known,
     log::{Key, Log},
 };
@@ -81,8 +81,7 @@ impl Evaluator for References {
             notes.not_judged += 1;
             return;
         }
-        let leads_beyond = |column: usize| row.odd(column) == Some(&Odd::Unresolved);
-        if row.is_odd() && self.test.parts.iter().flat_map(Part::columns).any(leads_beyond) {
+        if row.leads_beyond(self.test.parts.iter().flat_map(Part::columns)) {
             notes.not_judged += 1;
             return;
         }

@@ -89,7 +89,9 @@ impl Noticed {
 
     fn merge(&mut self, other: Self) {
         fn all<K: Ord>(map: &mut BTreeMap<K, Seen>, other: BTreeMap<K, Seen>) {
-            other.into_iter().for_each(|(key, seen)| Noticed::add(map, key, seen));
+            for (key, seen) in other {
+                Noticed::add(map, key, seen);
+            }
         }
         all(&mut self.unknown, other.unknown);
         all(&mut self.twice, other.twice);
@@ -252,7 +254,7 @@ impl<'a> Records<'a> {
             let record = record?;
             let mut fields = kept.recycle();
             record.read_fields(&mut fields)?;
-            decoding.piece(piece, &record, &fields, &mut batch)?;
+            decoding.piece(piece, &record, &fields, &mut batch);
             kept = fields.recycle();
         }
         Ok((batch, decoding.noticed))
@@ -395,13 +397,7 @@ impl Decoding<'_, '_> {
     }
 
     /// A record of a piece as the rows that it makes there.
-    fn piece(
-        &mut self,
-        piece: &Piece,
-        record: &Record<'_>,
-        fields: &Fields<'_>,
-        batch: &mut Batch,
-    ) -> Result<(), Trouble> {
+    fn piece(&mut self, piece: &Piece, record: &Record<'_>, fields: &Fields<'_>, batch: &mut Batch) {
         match &piece.list {
             None => self.record(record, fields, batch),
             Some(list) => self.elements(record, fields, piece.of, list, batch),
@@ -409,7 +405,7 @@ impl Decoding<'_, '_> {
     }
 
     /// A record as a row.
-    fn record(&mut self, record: &Record<'_>, fields: &Fields<'_>, batch: &mut Batch) -> Result<(), Trouble> {
+    fn record(&mut self, record: &Record<'_>, fields: &Fields<'_>, batch: &mut Batch) {
         let same = self.shape.has_pk == fields.pk.is_some()
             && self.shape.names.len() == fields.fields.len()
             && self.shape.names.iter().zip(&fields.fields).all(|(known, (name, _))| known == name);
@@ -496,7 +492,6 @@ impl Decoding<'_, '_> {
                 odd.insert((number, slot), Odd::Absent);
             }
         }
-        Ok(())
     }
 
     /// The elements of a record's list as rows of the join table.
@@ -507,16 +502,16 @@ impl Decoding<'_, '_> {
         of: RelationId,
         list: &JoinField,
         batch: &mut Batch,
-    ) -> Result<(), Trouble> {
+    ) {
         let records = self.records;
         let is_it = |name: &str| matches!(records.mapping.field(&records.catalog, of, name), FieldTarget::Join(found) if found == *list);
-        let Some((name, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return Ok(()) };
+        let Some((name, json)) = fields.fields.iter().find(|(name, _)| is_it(name)) else { return };
         if json.kind() != JsonKind::Array {
             if self.notices {
                 let seen = Seen { times: 1, label: record.label, ordinal: record.ordinal, offset: json.offset() };
                 Noticed::add(&mut self.noticed.no_lists, (of, name.to_string()), seen);
             }
-            return Ok(());
+            return;
         }
         let own = records.given(&records.naturals, fields, of, list.source_referenced).map(|(value, _)| value);
         let own = own.or_else(|| records.naturals.own_name(records, fields, of));
@@ -543,7 +538,6 @@ impl Decoding<'_, '_> {
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -629,7 +623,7 @@ impl RowSource for Records<'_> {
                 let record = record?;
                 let fields = record.fields()?;
                 let mut batch = Batch::default();
-                decoding.piece(piece, &record, &fields, &mut batch)?;
+                decoding.piece(piece, &record, &fields, &mut batch);
                 let spots = decoding.spots.as_mut().map(std::mem::take).unwrap_or_default();
                 for (at, row) in batch.rows().enumerate() {
                     while wanted.next_if(|wanted| *wanted == first).is_some() {
@@ -647,7 +641,7 @@ impl RowSource for Records<'_> {
                         let mut content = None;
                         if key.is_empty() || named.len() < key.len() {
                             let mut batch = Batch::default();
-                            whole.piece(piece, &record, &fields, &mut batch)?;
+                            whole.piece(piece, &record, &fields, &mut batch);
                             content = batch.rows().nth(at).and_then(|row| content_of(names.clone(), row));
                         }
                         found.push(Named { key: named, values: row[..columns.len()].to_vec(), place, content });

@@ -86,3 +86,19 @@ async fn lists_in_maps_of_tables_lead_to_rows_too() {
     let report = validate_export(json, catalog_of_script(schema).await, "").await;
     assert_eq!(keys(&report, "ref:posts.author"), ["id=3"]);
 }
+
+#[tokio::test]
+async fn a_type_whose_row_was_not_exported_names_no_table_that_could_be_missing() {
+    let schema = "CREATE TABLE django_content_type (id INTEGER PRIMARY KEY, app_label VARCHAR(100) NOT NULL, model VARCHAR(100) NOT NULL, UNIQUE (app_label, model));
+        CREATE TABLE shop_order (id INTEGER PRIMARY KEY);
+        CREATE TABLE app_note (id INTEGER PRIMARY KEY, content_type_id INTEGER NOT NULL REFERENCES django_content_type (id), object_id INTEGER NOT NULL);";
+    let config = "[table.app_note]\ngeneric = [{ type = \"content_type_id\", id = \"object_id\" }]";
+    let notes = r#"{"model": "shop.order", "pk": 1, "fields": {}},
+        {"model": "app.note", "pk": 1, "fields": {"content_type": ["shop", "order"], "object_id": 1}},
+        {"model": "app.note", "pk": 2, "fields": {"content_type": ["shop", "order"], "object_id": 9}}"#;
+    let report = validate_export(&format!("[{notes}]"), catalog_of_script(schema).await, config).await;
+    assert_eq!(counts(&report, "poly:app_note(content_type_id,object_id)"), (0, 0, 2));
+    let types = r#"{"model": "contenttypes.contenttype", "pk": 5, "fields": {"app_label": "shop", "model": "order"}}"#;
+    let report = validate_export(&format!("[{types}, {notes}]"), catalog_of_script(schema).await, config).await;
+    assert_eq!(keys(&report, "poly:app_note(content_type_id,object_id)"), ["id=2"]);
+}

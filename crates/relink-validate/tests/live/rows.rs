@@ -140,6 +140,8 @@ async fn what_a_domain_demands_is_a_check_of_each_column() {
         let [id] = failing.try_into().expect("one finding");
         assert_eq!(samples(&report, id), ["id=1 | a=-1"], "{name}: {id}");
         let judged = report.checks.iter().filter(|check| check.id.starts_with("check:")).count();
-        assert_eq!(judged, 3, "{name}: two conditions on a, one on b");
+        // Which of them an export can judge hangs on what they say.
+        let left = report.not_checked.iter().filter(|line| line.starts_with("check:")).count();
+        assert_eq!(judged + left, 3, "{name}: two conditions on a, one on b: {:?}", report.not_checked);
     }
 }
