@@ -5,6 +5,7 @@ mod compile;
 mod duplicates;
 mod join;
 mod orphans;
+mod own_sql;
 mod push;
 mod reader;
 mod run;

@@ -11,14 +11,14 @@ use std::{
 use indexmap::IndexMap;
 use jiff::{Timestamp, tz::TimeZone};
 use relink_db::{Connection, DbError, DbErrorKind, Dialect};
-use relink_model::{Catalog, Column, ColumnType, Relation, RelationId, TypeKind, Value};
+use relink_model::{Catalog, Column, Relation, RelationId, TypeKind, Value};
 use relink_rules::{dates, expression::Moment};
 
 use super::compile::{Census, Compiled, Compiler, Probe};
 use super::reader::{Limit, LiveRows};
 use super::sql::{Shown, sample};
-use super::texts::{cut, exact, text};
-use super::{duplicates, orphans, total};
+use super::texts::{cut, text};
+use super::{duplicates, orphans, own_sql, total};
 use crate::accept::ROWS_MAX;
 use crate::judge::{self, Memory, Named, Outcome, RowSource, Setting};
 use crate::plan::test::{RowTest, Test, zone};
@@ -596,65 +596,12 @@ async fn probe(
         }
         Probe::Duplicates(probe) => duplicates::run(connection, probe, options.rows_of(check)).await?,
         Probe::Total(probe) => return total::run(connection, probe, options.rows_of(check)).await,
-        Probe::Sql(sql) => own_sql(connection, check, sql, options.rows_of(check)).await?,
+        Probe::Sql(sql) => own_sql::run(connection, check, sql, options.rows_of(check)).await?,
         Probe::Stated | Probe::Count | Probe::Read { .. } | Probe::Nowhere(_) => {
             return Err(DbError::new(DbErrorKind::Other, "there is nothing to ask"));
         }
     };
     Ok(Some(found))
-}
-
-/// The user's own query. It is asked as a part of another one, so that it can be nothing but a query: what ends the transaction, or writes, is an error. It
-/// runs in the same transaction, which can only read.
-async fn own_sql(
-    connection: &mut dyn Connection,
-    check: &Check,
-    sql: &str,
-    samples_max: usize,
-) -> Result<Found, DbError> {
-    let Test::Sql(test) = &check.test else { return Err(gone(check)) };
-    let mistake = |message: String| DbError::new(DbErrorKind::Other, message);
-    // A line break ends a comment at the end.
-    let from = format!("FROM ({}\n) AS relink_query", sql.trim().trim_end_matches(';'));
-    let names = connection.result_columns(&format!("SELECT * {from}")).await?;
-    if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-        let name = twice.1;
-        return Err(mistake(format!("two columns of the query are called {name}: give them names of their own (AS)")));
-    }
-    // Whatever the query answers is read as text where it has no native form.
-    let data_type = ColumnType { declared: String::new(), kind: TypeKind::Other };
-    let read = |name: &String| {
-        let column = Column { name: name.clone(), data_type: data_type.clone(), ..Column::default() };
-        connection.dialect().read_expression("relink_query", &column)
-    };
-    let read: Vec<String> = names.iter().map(read).collect();
-    let select = format!("SELECT {} {from}", read.join(", "));
-    if let Some(expected) = &test.value {
-        let rows = connection.query(&format!("{select} LIMIT 2"), &[]).await?;
-        let found = match rows.as_slice() {
-            [row] if row.len() == 1 => row[0].to_string(),
-            _ => return Err(mistake("the query does not answer one value".to_owned())),
-        };
-        let number = |text: &str| relink_rules::decimal::parse(text);
-        let same = found == *expected || number(&found).is_some() && number(&found) == number(expected);
-        let mut outcome = Found { total: Some(1), ..Found::default() };
-        if !same {
-            (outcome.failed, outcome.failed_distinct) = (1, 1);
-            outcome.problems.insert(format!("the answer is {found}"), 1);
-        }
-        return Ok(outcome);
-    }
-    let failed = count(connection, &format!("SELECT COUNT(*) {from}"), &[]).await?;
-    let mut found = Found { failed, failed_distinct: failed, total: Some(failed), ..Found::default() };
-    if failed > 0 && samples_max > 0 {
-        let rows = connection.query(&format!("{select} LIMIT {samples_max}"), &[]).await?;
-        let one = |row: &Vec<Value>| Sample {
-            key: names.iter().cloned().zip(row.iter().map(exact)).collect(),
-            ..Sample::default()
-        };
-        found.samples = rows.iter().map(one).collect();
-    }
-    Ok(found)
 }
 
 /// A check as the report begins with it.
@@ -739,7 +686,7 @@ pub(crate) fn finish(result: &mut CheckResult, check: &Check, found: Found, tota
     result.judged_distinct = found.judged_distinct;
 }
 
-fn gone(check: &Check) -> DbError {
+pub(crate) fn gone(check: &Check) -> DbError {
     DbError::new(DbErrorKind::Other, format!("the catalog has no relation {}", check.relation))
 }
 
