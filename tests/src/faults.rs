@@ -154,6 +154,10 @@ impl Connection for Faulty {
         through!(self, self.inner.query(sql, parameters))
     }
 
+    async fn set_lock_timeout(&mut self, limit: std::time::Duration) -> Result<(), DbError> {
+        through!(self, self.inner.set_lock_timeout(limit))
+    }
+
     async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError> {
         through!(self, self.inner.result_columns(sql))
     }

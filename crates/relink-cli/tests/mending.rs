@@ -336,3 +336,26 @@ fn keys_that_a_collation_takes_for_one_are_looked_for_each() {
         assert_eq!(database.value("SELECT count(*) FROM p"), "2", "{database:?} {}", text(&said.stdout));
     }
 }
+
+#[test]
+fn what_the_restore_has_locked_is_not_waited_for() {
+    let Some(database) = TestDatabase::postgres("cli_heal_locks") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    // Records that refer to each other have the key put off, which locks the table against every other connection.
+    database.run(
+        "CREATE TABLE cust (id int PRIMARY KEY, boss_id int REFERENCES cust (id), ref_id int REFERENCES cust (id));
+         SET session_replication_role = replica; INSERT INTO cust VALUES (1, 2, NULL), (9, NULL, 99);",
+    );
+    let backup = r#"{"cust": [{"id": 2, "boss_id": 3, "ref_id": null}, {"id": 3, "boss_id": 2, "ref_id": null}]}"#;
+    std::fs::write(folder.path().join("backup.json"), backup).expect("written");
+    let program = env!("CARGO_BIN_EXE_relink");
+    let mut command = Command::new("timeout");
+    command.args(["60", program, "heal", "backup.json", "--into", &database.url(), "--apply"]);
+    let said = command.current_dir(folder.path()).output().expect("the program starts");
+    assert_eq!(said.status.code(), Some(1), "{}{}", text(&said.stdout), text(&said.stderr));
+    assert!(text(&said.stdout).contains("restored 2 rows"), "{}", text(&said.stdout));
+    assert_eq!(
+        database.value("SELECT string_agg(id || '-' || boss_id, ' ' ORDER BY id) FROM cust WHERE id < 9"),
+        "1-2 2-3 3-2"
+    );
+}

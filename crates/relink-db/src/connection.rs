@@ -174,6 +174,13 @@ pub trait Connection: Send {
     /// transaction at the latest.
     async fn set_statement_timeout(&mut self, limit: Option<Duration>) -> Result<(), DbError>;
 
+    /// Ends statements that wait longer than this for another session's lock, until the end of the transaction. Of use where whoever alters a table locks it
+    /// against readers, too (PostgreSQL); elsewhere it does nothing.
+    async fn set_lock_timeout(&mut self, limit: Duration) -> Result<(), DbError> {
+        let _ = limit;
+        Ok(())
+    }
+
     /// Runs one statement with parameters (placeholders from [`Dialect::placeholder`]); returns the rows affected.
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError>;
 

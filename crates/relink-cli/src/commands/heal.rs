@@ -318,7 +318,9 @@ async fn after(
         return Ok(Measured { references, broken: Vec::new() });
     };
     let is_worse = |check: &&CheckResult| check.status == Status::Error || restore::is_wrong(check);
-    let worse: Vec<&CheckResult> = validation.checks.iter().filter(is_worse).collect();
+    // What was measured before the restore need not be asked again.
+    let stood = |check: &&CheckResult| ailments.before.iter().any(|earlier| restore::is_no_worse(earlier, check));
+    let worse: Vec<&CheckResult> = validation.checks.iter().filter(is_worse).filter(|check| !stood(check)).collect();
     let stood_before = restore::stood_before(url, config, now, &worse).await;
     let broken = worse.into_iter().map(|check| &check.id).filter(|id| !stood_before.contains(id)).cloned().collect();
     Ok(Measured { references, broken })

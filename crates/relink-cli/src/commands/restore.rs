@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use clap::ValueEnum;
@@ -288,7 +289,16 @@ fn open(check: &CheckResult) -> u64 {
     check.counts.failed - check.counts.allowed
 }
 
-/// Those of these checks that came to the same before, failing on as many rows: what other connections still see. Nothing where that cannot be read.
+/// How long a second connection waits for what the restore's own has locked: for good, were it to wait.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+
+/// Whether a check came to the same, failing on as many rows.
+pub(super) fn is_no_worse(earlier: &CheckResult, check: &CheckResult) -> bool {
+    earlier.id == check.id && earlier.status == check.status && open(earlier) >= open(check)
+}
+
+/// Those of these checks that came to the same before, failing on as many rows: what other connections still see. Nothing where that cannot be read, as where
+/// the restore had to alter a table's keys, which locks the table (PostgreSQL).
 pub(super) async fn stood_before(
     url: &DatabaseUrl,
     config: &Config,
@@ -303,15 +313,13 @@ pub(super) async fn stood_before(
         Ok(checks.iter().filter(|check| failed.iter().any(|failed| failed.id == check.id)).cloned().collect())
     };
     let before = async {
-        let mut before = validate::measure(url, config, &options, false, again, &mut |_| {}).await?;
+        let waits = Some(LOCK_WAIT);
+        let mut before = validate::measure(url, config, &options, (false, waits), again, &mut |_| {}).await?;
         before.accept(config, None, &options)?;
         Ok::<_, Failure>(before.report)
     };
     let Ok(before) = before.await else { return Vec::new() };
-    let as_many = |check: &&&CheckResult| -> bool {
-        let earlier = before.checks.iter().find(|earlier| earlier.id == check.id);
-        earlier.is_some_and(|earlier| earlier.status == check.status && open(earlier) >= open(check))
-    };
+    let as_many = |check: &&&CheckResult| before.checks.iter().any(|earlier| is_no_worse(earlier, check));
     failed.iter().filter(as_many).map(|check| check.id.clone()).collect()
 }
 

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -168,20 +169,24 @@ async fn database(
         return Err(Failure::ForExports);
     }
     let choose = |checks: &[Check], catalog: &Catalog| chosen(checks, catalog, config, arguments, false);
-    measure(url, config, options, !arguments.no_infer, choose, &mut |event| show(progress, &event)).await
+    measure(url, config, options, (!arguments.no_infer, None), choose, &mut |event| show(progress, &event)).await
 }
 
-/// Makes the chosen checks over a connection and in a snapshot of its own, and with them, if `inferring`, what names suggest.
+/// Makes the chosen checks over a connection and in a snapshot of its own, and with them, if `inferring`, what names suggest. `waits` is how long to wait for
+/// locks of others; `None`: as long as it takes.
 pub(crate) async fn measure(
     url: &DatabaseUrl,
     config: &Config,
     options: &Options,
-    inferring: bool,
+    (inferring, waits): (bool, Option<Duration>),
     choose: impl Fn(&[Check], &Catalog) -> Result<Vec<Check>, Failure>,
     events: &mut dyn FnMut(Event),
 ) -> Result<Validated, Failure> {
     let mut connection = super::connect(url, Access::ReadOnly).await?;
     connection.begin(TransactionKind::Snapshot).await?;
+    if let Some(limit) = waits {
+        connection.set_lock_timeout(limit).await?;
+    }
     let mut catalog = connection.introspect().await?;
     config.add_virtual_references(&mut catalog).map_err(Failure::Config)?;
     let mut checks = relink_validate::plan(&catalog, config, connection.dialect()).map_err(Failure::Config)?;

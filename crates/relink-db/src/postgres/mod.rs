@@ -204,6 +204,10 @@ impl Connection for PostgresConnection {
         self.fetch(AssertSqlSafe(sql), bind::arguments(parameters)?).await
     }
 
+    async fn set_lock_timeout(&mut self, limit: Duration) -> Result<(), DbError> {
+        self.run(format!("SET LOCAL lock_timeout = '{}ms'", limit.as_millis().max(1))).await
+    }
+
     async fn result_columns(&mut self, sql: &str) -> Result<Vec<String>, DbError> {
         let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await;
         let prepared = prepared.map_err(|error| self.fail(error))?;
