@@ -343,3 +343,17 @@ fn a_cure_for_something_else_is_a_mistake_of_the_command_line() {
         }
     }
 }
+
+#[test]
+fn a_part_that_another_reference_needs_stays() {
+    let schema = "tenant(id pk)
+        cust(tenant_id int, id int, pk(tenant_id, id))
+        ord(id pk, tenant_id -> tenant.id null, cust_id int null, (tenant_id, cust_id) -> cust(tenant_id, id))";
+    for database in each("fix_null_shared", schema) {
+        database.run("INSERT INTO tenant VALUES (1); INSERT INTO cust VALUES (1, 1);");
+        unenforced(&database, "INSERT INTO ord VALUES (1, 1, 1), (2, 1, 99);");
+        Fix::new(&["ref:ord(tenant_id,cust_id)"], Cure::Null).apply(&database);
+        let left = lines(&database, "SELECT id, tenant_id, coalesce(cust_id, -1) FROM ord ORDER BY id");
+        assert_eq!(left, ["1|1|1", "2|1|-1"], "{database:?}: the order keeps its tenant");
+    }
+}

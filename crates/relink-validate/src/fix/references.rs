@@ -1,7 +1,7 @@
 //! Orphans: rows that are deleted, or references that become NULL. Pure.
 
 use relink_db::Dialect;
-use relink_model::{Column, Relation};
+use relink_model::{Column, ForeignKey, Relation};
 use relink_rules::Part;
 
 use super::{
@@ -53,7 +53,8 @@ pub(super) fn null(
     })
 }
 
-/// The columns that become NULL. Of a composite key under MATCH SIMPLE one NULL is enough, so that a part which has to stay may.
+/// The columns that become NULL. Of a composite key under MATCH SIMPLE one NULL is enough, so that a part which has to stay may, and one which another
+/// reference needs stays where a third does for it.
 pub(super) fn nullable(relation: &Relation, test: &ReferenceTest) -> Result<Vec<String>, Refusal> {
     let mut columns: Vec<&Column> = Vec::new();
     for index in test.parts.iter().flat_map(Part::columns) {
@@ -72,6 +73,18 @@ pub(super) fn nullable(relation: &Relation, test: &ReferenceTest) -> Result<Vec<
         return Err(refused(column));
     }
     columns.retain(|column| !fixed(column));
+    if test.matching == Matching::Simple {
+        let own: Vec<usize> = test.parts.iter().flat_map(Part::columns).collect();
+        let other = |key: &&ForeignKey| {
+            let names = own.iter().map(|index| &relation.columns[*index].name);
+            !names.eq(key.columns.iter())
+        };
+        let needed =
+            |column: &Column| relation.foreign_keys.iter().filter(other).any(|key| key.columns.contains(&column.name));
+        if columns.iter().any(|column| !needed(column)) {
+            columns.retain(|column| !needed(column));
+        }
+    }
     match columns.iter().find(|column| column.generated.is_some()) {
         Some(column) => Err(Refusal::Generated { relation: relation.name.clone(), column: column.name.clone() }),
         None => Ok(columns.iter().map(|column| column.name.clone()).collect()),
