@@ -121,20 +121,22 @@ pub(crate) fn print(failure: &Failure) {
     match failure {
         Failure::Export { errors, source_text } => {
             for error in errors {
-                eprint!("{}", render(&export_error(error, source_text.as_ref()), colour));
+                crate::tell!("{}", render(&export_error(error, source_text.as_ref()), colour).trim_end());
             }
         }
-        Failure::ConfigSyntax(problem) => eprint!("{}", render(problem.as_ref(), colour)),
+        Failure::ConfigSyntax(problem) => crate::tell!("{}", render(problem.as_ref(), colour).trim_end()),
         Failure::Config(errors) => config_errors(errors),
         Failure::Connect { error, .. } | Failure::Database(error) => database_error(failure, error),
         Failure::Restore(error) => match error.as_ref() {
-            relink_restore::Error::Export(error) => eprint!("{}", render(&export_error(error, None), colour)),
+            relink_restore::Error::Export(error) => {
+                crate::tell!("{}", render(&export_error(error, None), colour).trim_end());
+            }
             relink_restore::Error::Config(errors) => config_errors(errors),
             relink_restore::Error::Db(error) => database_error(failure, error),
             relink_restore::Error::Schema { error, .. } => database_error(failure, error),
-            _ => eprintln!("relink: {failure}"),
+            _ => crate::tell!("relink: {failure}"),
         },
-        failure => eprintln!("relink: {failure}"),
+        failure => crate::tell!("relink: {failure}"),
     }
 }
 
@@ -145,23 +147,27 @@ pub(crate) fn passed_over(ignored: &[String]) {
         return;
     }
     let more = if ignored.len() > SHOWN { format!(", and {} more", ignored.len() - SHOWN) } else { String::new() };
-    eprintln!("relink: passed over, as no records are in it: {}{more}", ignored[..ignored.len().min(SHOWN)].join(", "));
+    crate::tell!(
+        "relink: passed over, as no records are in it: {}{more}",
+        ignored[..ignored.len().min(SHOWN)].join(", ")
+    );
 }
 
 fn config_errors(errors: &[ConfigError]) {
-    eprintln!("relink: the configuration does not fit the database");
+    crate::tell!("relink: the configuration does not fit the database");
     for error in errors {
-        match crate::config::mistake(error) {
-            Some(problem) => eprint!("{}", render(&problem, colour_on_stderr())),
-            None => eprintln!("  {error}"),
+        if let Some(problem) = crate::config::mistake(error) {
+            crate::tell!("{}", render(&problem, colour_on_stderr()).trim_end());
+        } else {
+            crate::tell!("  {error}");
         }
     }
 }
 
 fn database_error(failure: &Failure, error: &DbError) {
-    eprintln!("relink: {failure}");
+    crate::tell!("relink: {failure}");
     if let Some(detail) = &error.detail {
-        eprintln!("  {detail}");
+        crate::tell!("  {detail}");
     }
 }
 

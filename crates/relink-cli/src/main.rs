@@ -1,6 +1,15 @@
 //! The `relink` command line: arguments, output, exit codes. The edge of the program: only here is anything printed, and only here are the
 //! environment and the clock read. What is done is done by the engines.
 
+/// Writes a line to standard error. That nobody reads it is no reason to end otherwise.
+macro_rules! tell {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+pub(crate) use tell;
+
 mod args;
 mod commands;
 mod config;
@@ -26,7 +35,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("relink: could not start: {error}");
+            crate::tell!("relink: could not start: {error}");
             return exit::Exit::Usage.into();
         }
     };

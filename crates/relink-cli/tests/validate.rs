@@ -269,6 +269,8 @@ fn checks_are_chosen_by_id_and_rows_by_when_they_changed() {
     let failed =
         |id: &str| checks.iter().find(|check| check["id"] == id).map(|check| check["counts"]["failed"].clone());
     assert_eq!(failed("ref:orders.customer_id"), Some(1.into()), "one of the two is old");
+    let left = report["not_checked"].to_string();
+    assert!(left.contains("rows from before 2026-10-01"), "{left}");
     assert_eq!(folder.export(&["--since", "soon"]).code(), 2);
 }
 
@@ -365,4 +367,19 @@ fn without_a_schema_records_go_into_the_tables_that_were_inferred_for_them() {
     for id in ["not_null:django_content_type.id", "type:auth_group.permissions", "type:goods.tags"] {
         assert!(passed.iter().any(|other| other == id), "{id}: {passed:?}");
     }
+}
+
+#[test]
+fn an_error_that_nobody_reads_is_the_same_error() {
+    let folder = Folder::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_relink"));
+    // The reader is gone before a word is said.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = command
+        .args(["fix", "sqlite:nosuch.db", "ref:a.b", "--null"])
+        .current_dir(folder.path("."))
+        .stderr(writer)
+        .status();
+    assert_eq!(status.expect("it starts").code(), Some(3));
 }

@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     }
     Ok(match &mended.refusal {
         Some(refusal) => {
-            eprintln!("relink: nothing was changed: {refusal}");
+            crate::tell!("relink: nothing was changed: {refusal}");
             if refusal.is_usage() { Exit::Usage } else { Exit::Refused }
         }
         None if mended.mendings.iter().any(|mending| mending.remaining.unwrap_or_default() > mending.allowed) => {

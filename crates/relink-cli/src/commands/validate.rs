@@ -89,6 +89,8 @@ pub(crate) async fn run(arguments: &ValidateArguments) -> Result<Exit, Failure> 
     }
     let nothing = why_nothing(&report, &catalog, config);
     report.not_checked.extend(nothing.map(str::to_owned));
+    let earlier = |since: &String| format!("rows from before {since}, save where a check needs all of them (--since)");
+    report.not_checked.extend(arguments.since.as_ref().map(earlier));
     let fail_on = fail_on(arguments, config);
     write(&report, arguments, &loaded, fail_on, history)?;
     Ok(if nothing.is_some() { Exit::Database } else { exit(&report, fail_on) })
