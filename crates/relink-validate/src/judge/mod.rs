@@ -55,6 +55,13 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Forgets the rows, and keeps the allocation.
+    pub(crate) fn clear(&mut self) {
+        self.rows = 0;
+        self.values.clear();
+        self.odd.clear();
+    }
+
     /// The values of each row.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[Value]> {
         let width = self.values.len().checked_div(self.rows).unwrap_or(0);

@@ -22,6 +22,9 @@ use crate::report::content_of;
 /// Digits up to which every number without an exponent passes through floating point unharmed.
 const FLOAT_DIGITS: usize = 15;
 
+/// Rows that are looked at together: few enough that their memory stays at hand.
+const BATCH_ROWS: usize = 1_024;
+
 /// Pieces of a relation that each core reads before what was seen of them is taken down, in their order.
 const PIECES_EACH: usize = 6;
 
@@ -237,15 +240,16 @@ impl<'a> Records<'a> {
         Decoding { records: self, relation, columns, shape, filled, spots, noticed, notices }
     }
 
-    /// Reads the rows of a piece.
+    /// Reads the rows of a piece, and hands them over some at a time.
     fn read(
         &self,
         piece: &Piece,
         relation: RelationId,
         columns: &[usize],
         notices: bool,
-    ) -> Result<(Batch, Noticed), Trouble> {
-        let values = Vec::with_capacity(piece.run.records as usize * columns.len());
+        each: &mut dyn FnMut(&mut Batch),
+    ) -> Result<Noticed, Trouble> {
+        let values = Vec::with_capacity(BATCH_ROWS * columns.len());
         let mut batch = Batch { values, ..Batch::default() };
         let mut decoding = self.decoding(relation, columns, notices);
         let mut reader = self.export.source.records(&piece.run);
@@ -256,8 +260,13 @@ impl<'a> Records<'a> {
             record.read_fields(&mut fields)?;
             decoding.piece(piece, &record, &fields, &mut batch);
             kept = fields.recycle();
+            if batch.rows >= BATCH_ROWS {
+                each(&mut batch);
+                batch.clear();
+            }
         }
-        Ok((batch, decoding.noticed))
+        each(&mut batch);
+        Ok(decoding.noticed)
     }
 
     /// One value; what does not fit its column comes as near as it can, with why it does not.
@@ -561,26 +570,39 @@ impl RowSource for Records<'_> {
             let seen: Vec<Result<_, Trouble>> = own
                 .par_iter()
                 .map(|(piece, first)| {
-                    let (mut batch, noticed) = self.read(piece, feed.relation, &feed.columns, notices)?;
-                    batch.first = *first;
-                    Ok((look(&batch), noticed))
+                    let (mut all, mut first) = (Vec::new(), *first);
+                    let noticed = self.read(piece, feed.relation, &feed.columns, notices, &mut |batch| {
+                        batch.first = first;
+                        first += batch.rows as u64;
+                        all.push(look(batch));
+                    })?;
+                    Ok((all, noticed))
                 })
                 .collect();
             for seen in seen {
-                let (notes, noticed) = seen?;
+                let (all, noticed) = seen?;
                 self.noticed().merge(noticed);
-                absorb(notes)?;
+                all.into_iter().try_for_each(&mut *absorb)?;
             }
             // How many rows lists make only shows when they are read.
             let lists: Vec<&Piece> = window.iter().filter(|piece| piece.list.is_some()).collect();
-            let read: Vec<Result<_, Trouble>> =
-                lists.par_iter().map(|piece| self.read(piece, feed.relation, &feed.columns, notices)).collect();
+            let read: Vec<Result<_, Trouble>> = lists
+                .par_iter()
+                .map(|piece| {
+                    let mut batches = Vec::new();
+                    let mut keep = |batch: &mut Batch| batches.push(std::mem::take(batch));
+                    let noticed = self.read(piece, feed.relation, &feed.columns, notices, &mut keep)?;
+                    Ok((batches, noticed))
+                })
+                .collect();
             for read in read {
-                let (mut batch, noticed) = read?;
+                let (batches, noticed) = read?;
                 self.noticed().merge(noticed);
-                batch.first = first;
-                first += batch.rows as u64;
-                absorb(look(&batch))?;
+                for mut batch in batches {
+                    batch.first = first;
+                    first += batch.rows as u64;
+                    absorb(look(&batch))?;
+                }
             }
         }
         Ok(())
