@@ -81,6 +81,8 @@ pub struct Run {
     pub first_ordinal: u64,
     /// How many there are.
     pub records: u64,
+    /// Whether `[` stands in one of them: without it no field holds a list.
+    pub lists: bool,
     /// Where every so-many-th record begins, [`STOP_RECORDS`] apart: by these a run can be read in pieces, side by side.
     pub stops: Vec<u64>,
 }
@@ -100,6 +102,7 @@ impl Run {
                 end: starts.get(number + 1).copied().unwrap_or(self.end),
                 first_ordinal: self.first_ordinal + before,
                 records: (self.records - before).min(STOP_RECORDS),
+                lists: self.lists,
                 stops: Vec::new(),
             }
         };
@@ -306,6 +309,8 @@ impl<'s> Indexer<'s> {
         let start = self.part.base + self.cursor.window.offset();
         let end = start + length as u64;
         let first_ordinal = self.index.records;
+        let has_list = |bytes: &[u8]| memchr::memchr(b'[', &bytes[..length]).is_some();
+        let bytes = self.cursor.window.bytes();
         match self.index.runs.last_mut() {
             Some(run) if run.label == label && run.start >= self.part.base => {
                 if run.records % STOP_RECORDS == 0 {
@@ -313,8 +318,12 @@ impl<'s> Indexer<'s> {
                 }
                 run.end = end;
                 run.records += 1;
+                run.lists = run.lists || has_list(bytes);
             }
-            _ => self.index.runs.push(Run { label, start, end, first_ordinal, records: 1, stops: Vec::new() }),
+            _ => {
+                let lists = has_list(bytes);
+                self.index.runs.push(Run { label, start, end, first_ordinal, records: 1, lists, stops: Vec::new() });
+            }
         }
         self.pass_record(length);
     }

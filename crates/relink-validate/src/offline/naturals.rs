@@ -49,7 +49,7 @@ impl Naturals {
     /// Finds out which natural keys the lists of the export name, and learns the rows of those relations.
     pub(super) fn learn(records: &Records<'_>) -> Result<Self, Trouble> {
         let mut wanted: HashMap<Named, &NaturalKey> = HashMap::new();
-        let runs: Vec<Run> = records.export.index.runs.iter().flat_map(Run::pieces).collect();
+        let runs: Vec<Run> = records.export.index.runs.iter().filter(|run| run.lists).flat_map(Run::pieces).collect();
         let found: Vec<Result<_, Trouble>> = runs.par_iter().map(|run| named_in(records, run)).collect();
         for found in found {
             wanted.extend(found?);
