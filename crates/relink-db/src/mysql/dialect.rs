@@ -4,6 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use relink_model::{Column, ColumnType, Enforcement, ForeignKey, MatchKind, Relation, TypeKind, Value};
 
+use super::types::is_year;
 use crate::{AntiJoin, Capabilities, Dialect, Exactness};
 
 /// Which of the two products answered.
@@ -313,7 +314,7 @@ impl Dialect for MySqlDialect {
             TypeKind::Timestamp { zoned: true, .. } => Some(|value| {
                 is_beyond(value, LAST_SIGNED).then_some("is out of range: the column holds instants from 1970 to 2038")
             }),
-            TypeKind::Integer { .. } if data_type.declared.to_ascii_lowercase().starts_with("year") => Some(|value| {
+            TypeKind::Integer { .. } if is_year(data_type) => Some(|value| {
                 (!matches!(value, Value::Null | Value::Int(0 | 1901..=2155)))
                     .then_some("is out of range: the column holds 0 and the years 1901 to 2155")
             }),
@@ -350,11 +351,7 @@ impl Dialect for MySqlDialect {
 
     /// `YEAR`, beside which a number below 100 stands for a year of this century or the last.
     fn number(&self, expression: &str, column: &Column) -> String {
-        if column.data_type.declared.to_ascii_lowercase().starts_with("year") {
-            format!("({expression} + 0)")
-        } else {
-            expression.to_owned()
-        }
+        if is_year(&column.data_type) { format!("({expression} + 0)") } else { expression.to_owned() }
     }
 
     fn numbering_statement(&self, relation: &Relation, next: i64) -> Option<String> {

@@ -148,6 +148,11 @@ fn labels(text: &str) -> Vec<String> {
     labels
 }
 
+/// Whether a type is `YEAR`, which is a whole number with rules of its own.
+pub(super) fn is_year(data_type: &ColumnType) -> bool {
+    data_type.declared.to_ascii_lowercase().starts_with("year")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

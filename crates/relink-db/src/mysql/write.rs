@@ -6,7 +6,7 @@ use std::borrow::{Borrow, Cow};
 use relink_model::{Column, ColumnType, Relation, RelationName, TypeKind, Value};
 use sqlx::{Arguments, mysql::MySqlArguments};
 
-use super::{MySqlDatabase, error::is_unconvertible_key};
+use super::{MySqlDatabase, error::is_unconvertible_key, types::is_year};
 use crate::{
     DbError, DbErrorKind, Dialect, InsertTarget,
     null_pattern::{NullPattern, group_rows_by_null_pattern},
@@ -282,7 +282,7 @@ impl<'a> Binder<'a> {
     pub(super) fn of(column: &'a str, data_type: &'a ColumnType) -> Self {
         let trap = match &data_type.kind {
             TypeKind::Timestamp { zoned: true, .. } => Trap::Instant,
-            TypeKind::Integer { .. } if data_type.declared.to_ascii_lowercase().starts_with("year") => Trap::Year,
+            TypeKind::Integer { .. } if is_year(data_type) => Trap::Year,
             TypeKind::Enum { labels } | TypeKind::Set { labels } => Trap::Labels(labels),
             TypeKind::Float { .. } => Trap::Finite,
             _ => Trap::None,

@@ -388,15 +388,14 @@ pub(crate) async fn show<S: RowSource>(
     for (number, feed) in feeds.iter().enumerate() {
         let relation = catalog.relation(feed.relation);
         let columns = judge::columns_shown(check, relation, number);
-        let of_feed = |wrong: &&(usize, judge::Wrong)| wrong.1.feed == number;
-        let wrong: Vec<(usize, judge::Wrong)> = outcome.wrong.iter().cloned().enumerate().collect();
-        let mut wrong: Vec<&(usize, judge::Wrong)> = wrong.iter().filter(of_feed).collect();
+        let of_feed = |(_, wrong): &(usize, &judge::Wrong)| wrong.feed == number;
+        let mut wrong: Vec<(usize, &judge::Wrong)> = outcome.wrong.iter().enumerate().filter(of_feed).collect();
         wrong.sort_by_key(|(_, wrong)| wrong.ordinal);
         let ordinals: Vec<u64> = wrong.iter().map(|(_, wrong)| wrong.ordinal).collect();
         if !ordinals.is_empty() {
             let rows = source.fetch(feed.relation, &columns, &ordinals).await?;
             for ((place, wrong), named) in wrong.into_iter().zip(rows) {
-                samples.push((*place, judge::sample_of(check, relation, &columns, wrong, named, at)));
+                samples.push((place, judge::sample_of(check, relation, &columns, wrong, named, at)));
             }
         }
         if let (0, Some(made), true) = (number, made.filter(|_| all_named), !ordinals.is_empty()) {
